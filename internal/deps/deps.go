@@ -1,0 +1,33 @@
+// Package deps pins the modules until the code imports them (removed before release).
+package deps
+
+import (
+	_ "github.com/ClickHouse/ch-go/compress"
+	_ "github.com/ClickHouse/ch-go/proto"
+	_ "github.com/ClickHouse/clickhouse-go/v2"
+	_ "github.com/andybalholm/brotli"
+	_ "github.com/brianvoe/gofakeit/v7"
+	_ "github.com/compose-spec/compose-go/v2/loader"
+	_ "github.com/compose-spec/compose-go/v2/cli"
+	_ "github.com/ebitengine/purego"
+	_ "github.com/google/uuid"
+	_ "github.com/klauspost/compress/zstd"
+	_ "github.com/pierrec/lz4/v4"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/redpanda-data/benthos/v4/public/components/io"
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+	_ "github.com/redpanda-data/benthos/v4/public/service"
+	_ "github.com/shopspring/decimal"
+	_ "github.com/twmb/franz-go/pkg/kadm"
+	_ "github.com/twmb/franz-go/pkg/kfake"
+	_ "github.com/twmb/franz-go/pkg/kgo"
+	_ "github.com/twmb/franz-go/pkg/kmsg"
+	_ "github.com/twmb/franz-go/pkg/sasl/plain"
+	_ "github.com/twmb/franz-go/pkg/sasl/scram"
+	_ "github.com/urfave/cli/v2"
+	_ "go.opentelemetry.io/otel/trace/noop"
+	_ "go.opentelemetry.io/otel/trace/embedded"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/term"
+	_ "gopkg.in/yaml.v3"
+)

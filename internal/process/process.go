@@ -1,0 +1,64 @@
+// Package process is what the plugins tell the process they run in: an error that
+// no retry can mend, data that a stop left behind, and whether a server answers.
+// It holds state for the whole process, as an exit code does; cmd/clickstream is
+// its only reader, and a program that embeds the plugins may ignore it.
+package process
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+var (
+	fatal   = make(chan error, 1)
+	unacked atomic.Int64
+
+	mu     sync.Mutex
+	checks = map[string]error{}
+)
+
+// Fatal asks the process to stop with err: wrong credentials, a missing table.
+// It returns at once; the first error wins. The caller goes on as if it waited
+// for its server, since an embedding program may choose not to stop.
+func Fatal(err error) {
+	select {
+	case fatal <- err:
+	default:
+	}
+}
+
+// Fatals yields the first error given to Fatal.
+func Fatals() <-chan error { return fatal }
+
+// AddUnacked counts messages that were taken in and neither delivered nor given
+// back when a plugin closed. Above zero the process exits with code 3.
+func AddUnacked(n int) { unacked.Add(int64(n)) }
+
+// Unacked returns the sum of AddUnacked.
+func Unacked() int64 { return unacked.Load() }
+
+// SetHealth records whether the server called name can be reached: nil when it
+// answers. /ready answers 503 while any is not nil.
+func SetHealth(name string, err error) {
+	mu.Lock()
+	defer mu.Unlock()
+	checks[name] = err
+}
+
+// ForgetHealth drops name, when its plugin closes.
+func ForgetHealth(name string) {
+	mu.Lock()
+	defer mu.Unlock()
+	delete(checks, name)
+}
+
+// Health returns what SetHealth recorded, by name.
+func Health() map[string]error {
+	mu.Lock()
+	defer mu.Unlock()
+	out := make(map[string]error, len(checks))
+	for name, err := range checks {
+		out[name] = err
+	}
+	return out
+}
