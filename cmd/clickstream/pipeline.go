@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/urfave/cli/v2"
+
+	"clickstream/internal/process"
+)
+
+// orphanGrace is how long a pipeline whose parent has died may take to stop: the
+// shutdown timeout of the schema and a little.
+const orphanGrace = 35 * time.Second
+
+// fatalGrace is how long Benthos may take to give up after a fatal error.
+const fatalGrace = 3 * time.Second
+
+// pipeline is what the command knows of the one pipeline it may be running.
+type pipeline struct {
+	logs   *logPipe
+	cancel context.CancelFunc
+
+	running   atomic.Bool           // the command line runs a pipeline at all
+	started   atomic.Bool           // its components were built: the configuration is right
+	fatal     atomic.Pointer[error] // what a plugin said no retry can mend
+	resources *service.Resources
+}
+
+func newPipeline(logs *logPipe, cancel context.CancelFunc) *pipeline {
+	return &pipeline{logs: logs, cancel: cancel}
+}
+
+// onRun is called once the command line turned out to run a pipeline.
+func (p *pipeline) onRun(*cli.Context) error {
+	p.running.Store(true)
+	process.OnParentDeath(func() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		time.Sleep(orphanGrace)
+		os.Exit(exitFailure)
+	})
+	go p.watchFatal()
+	return nil
+}
+
+// onConfig is called with the parsed configuration before anything is built: the
+// right moment to find the HTTP port taken. Benthos itself would log that and
+// run on, with another process answering for its health.
+func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
+	p.resources = conf.Resources()
+	if enabled, err := conf.FieldBool("http", "enabled"); err == nil && !enabled {
+		return nil
+	}
+	address, err := conf.FieldString("http", "address")
+	if err != nil {
+		return fmt.Errorf("http address: %w", err)
+	}
+	return probePort(address)
+}
+
+// onStart is called when every component has been built.
+func (p *pipeline) onStart(summary *service.RunningStreamSummary) error {
+	p.started.Store(true)
+	if err := serveReadiness(p.resources, summary); err != nil {
+		p.resources.Logger().With("error", err.Error()).
+			Warn("readiness does not follow the servers: /ready tells only what Benthos knows")
+	}
+	return nil
+}
+
+// watchFatal stops the process on an error that no retry can mend. Nothing has
+// been acknowledged that was not delivered, so there is nothing to drain.
+func (p *pipeline) watchFatal() {
+	err := <-process.Fatals()
+	p.fatal.Store(&err)
+	p.cancel()
+	time.AfterFunc(fatalGrace, func() { os.Exit(p.exitCode(nil, exitFailure, nil)) })
+}
+
+// watchSignals makes a second signal end the process at once. The first one is
+// left to whoever runs: Benthos or a subcommand, each of which stops gracefully.
+func (p *pipeline) watchSignals() {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		<-signals
+		p.logs.Close()
+		fmt.Fprintln(os.Stderr, "clickstream: second signal: stopped at once")
+		os.Exit(exitAbort)
+	}()
+}
+
+// stopCode is the code of a stop that Benthos found in order.
+func (p *pipeline) stopCode() int {
+	n := process.Unacked()
+	if !p.running.Load() || n == 0 {
+		return exitOK
+	}
+	fmt.Fprintf(os.Stderr, "clickstream: stopped with %d events unacknowledged; they will be read again at the next start\n", n)
+	return exitUnacked
+}
+
+func isLint(args []string) bool {
+	for _, a := range args[min(1, len(args)):] {
+		if !strings.HasPrefix(a, "-") {
+			return a == "lint"
+		}
+	}
+	return false
+}
+
+// unknownCommand tells whether the command line starts with a word that is no
+// command: Benthos says so itself and returns 1.
+func unknownCommand(args []string) bool {
+	return len(args) > 1 && !strings.HasPrefix(args[1], "-") && !benthosCommands[args[1]]
+}
+
+var benthosCommands = map[string]bool{
+	"run": true, "lint": true, "test": true, "list": true, "create": true, "echo": true,
+	"blobl": true, "streams": true, "template": true, "help": true, "h": true,
+}
+
+// usageError tells whether the flag parser refused the command line.
+func usageError(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "flag ") || strings.Contains(text, "flag provided but not defined") ||
+		strings.HasPrefix(text, "invalid value") || strings.HasPrefix(text, "Required flag")
+}
