@@ -62,7 +62,11 @@ func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 	if err != nil {
 		return fmt.Errorf("http address: %w", err)
 	}
-	return probePort(address)
+	if err := probePort(address); err != nil {
+		p.fatal.Store(&err) // the configuration is right, the machine is busy: exit code 1, not 78
+		return err
+	}
+	return nil
 }
 
 // onStart is called when every component has been built.

@@ -1,0 +1,62 @@
+# clickstream: every target that a person or CI runs. `make` prints this list.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
+
+# The race detector needs a C compiler; a machine without one runs the same tests without it.
+RACE := $(shell command -v cc >/dev/null 2>&1 && echo -race)
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: tools
+tools:
+	@command -v go  >/dev/null || { echo "make: go is not on the PATH: install Go 1.26 or later from your package manager or go.dev" >&2; exit 1; }
+	@command -v npm >/dev/null || { echo "make: npm is not on the PATH: install Node.js 20 or later (it brings npm; it fetches the ClickHouse engine)" >&2; exit 1; }
+
+.PHONY: build
+build: ## Build bin/clickstream
+	@command -v go >/dev/null || { echo "make: go is not on the PATH: install Go 1.26 or later from your package manager or go.dev" >&2; exit 1; }
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/clickstream ./cmd/clickstream
+
+.PHONY: engine
+engine: tools build ## Fetch the ClickHouse engine (178 MB, once) into the user's cache
+	@bin/clickstream engine --fetch
+
+.PHONY: demo
+demo: engine ## Run everything on this machine, without Docker (ARGS="--rate 1000 --for 30s")
+	@exec bin/clickstream demo $(ARGS)
+
+.PHONY: test
+test: engine ## Run all tests, on a real broker protocol and a real ClickHouse engine
+	gofmt -l . | { ! grep . ; } || { echo "make: the files above are not gofmt-ed: run gofmt -w" >&2; exit 1; }
+	go vet ./...
+	go vet -tags noengine ./cmd/clickstream
+	bin/clickstream lint pipelines/produce.yaml pipelines/consume.yaml
+	bin/clickstream test pipelines/produce.yaml pipelines/consume.yaml
+	go test $(RACE) -timeout 10m -p 2 ./config/... ./grafana/... ./internal/... ./pipelines/... ./plugins/...
+	go test -timeout 15m -p 1 ./cmd/... ./bench/...
+
+.PHONY: test-clients
+test-clients: engine ## Test with outside clients: needs kcat and curl on the PATH
+	@command -v kcat >/dev/null || { echo "make: kcat is not on the PATH: apt-get install kcat (or kafkacat)" >&2; exit 1; }
+	@command -v curl >/dev/null || { echo "make: curl is not on the PATH: apt-get install curl" >&2; exit 1; }
+	go test -tags clients -timeout 5m -run TestOutsideClients ./cmd/clickstream
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser, a minute each (FUZZTIME=10m)
+	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+).*/\1/p' "$$file"); do \
+			echo "== $$name ($$(dirname "$$file"))"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $${FUZZTIME:-1m} "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks of the pure parts
+	go test -run '^$$' -bench . -benchmem ./internal/event/... ./plugins/...
