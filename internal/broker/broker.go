@@ -1,0 +1,211 @@
+// Package broker is a Kafka broker for one machine: franz-go's kfake, which speaks
+// the whole protocol and keeps its log on disk, behind three guards it lacks. A
+// listener refuses what is no Kafka request (frame.go), a janitor bounds the disk
+// without ever deleting an unread record (janitor.go), and a lock keeps a second
+// broker off the data.
+//
+// It is for development, demonstrations and tests: one node, no replication, and a
+// power cut may lose what the page cache held (a kill -9 does not).
+package broker
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"clickstream/internal/process"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// Config is what a broker needs to start. The zero value of every field but Dir
+// stands for its default.
+type Config struct {
+	// Dir holds the log, topics, groups and offsets; it is made if need be.
+	Dir string
+	// Listen is the address to serve on, loopback only, since there is neither
+	// encryption nor authentication. Port 0 picks a free one. Default
+	// 127.0.0.1:9092.
+	Listen string
+	// DiskCap is the size of the data folder in bytes at which records are
+	// refused until readers catch up. Default 8 GiB.
+	DiskCap int64
+	// BatchCap is the number of record batches at which records are refused
+	// likewise: the broker's index takes about 90 bytes of memory for each, and at
+	// a few events per second every event is a batch. Default 8 million.
+	BatchCap int64
+	// Keep is how many bytes of each topic stay on disk after every group has read
+	// them, for replays. Default 1 GiB; it is given up first when the cap is near.
+	Keep int64
+	// KeepBatches bounds Keep in batches, for memory's sake. Default 1 million.
+	KeepBatches int64
+	// SegmentBytes is the size of a log file: space is freed by whole files, and a
+	// start reads whole files into memory. Default 8 MiB.
+	SegmentBytes int64
+	// Sweep is the time between two looks of the janitor. Default 1 s.
+	Sweep time.Duration
+	// AutoCreate lets clients create topics by using them. It is meant for tests:
+	// elsewhere a misspelt topic should be an error.
+	AutoCreate bool
+	// Log takes warnings. Default slog.Default().
+	Log *slog.Logger
+}
+
+const (
+	defaultListen      = "127.0.0.1:9092"
+	defaultDiskCap     = 8 << 30
+	defaultBatchCap    = 8_000_000
+	defaultKeep        = 1 << 30
+	defaultKeepBatches = 1_000_000
+	defaultSegment     = 8 << 20
+	defaultSweep       = time.Second
+	// defaultPartitions is for topics created without a number.
+	defaultPartitions = 3
+	// minSession admits sessions shorter than Kafka's 6 s, for tests that wait for
+	// a member's death; the pipelines ask for 9 s.
+	minSession = 500 * time.Millisecond
+)
+
+func (c Config) withDefaults() Config {
+	c.Listen = cmp.Or(c.Listen, defaultListen)
+	c.DiskCap = cmp.Or(c.DiskCap, defaultDiskCap)
+	c.BatchCap = cmp.Or(c.BatchCap, defaultBatchCap)
+	c.Keep = cmp.Or(c.Keep, defaultKeep)
+	c.KeepBatches = cmp.Or(c.KeepBatches, defaultKeepBatches)
+	c.SegmentBytes = cmp.Or(c.SegmentBytes, defaultSegment)
+	c.Sweep = cmp.Or(c.Sweep, defaultSweep)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return c
+}
+
+// Broker is a running broker.
+type Broker struct {
+	cluster *kfake.Cluster
+	addr    string
+	janitor *janitor
+	unlock  func() error
+	once    sync.Once
+}
+
+// Start opens the data folder, which no other broker may hold, and serves. Records
+// that were acknowledged and offsets that were committed before a kill are there
+// again.
+func Start(c Config) (*Broker, error) {
+	c = c.withDefaults()
+	if err := checkLoopback(c.Listen); err != nil {
+		return nil, err
+	}
+	unlock, err := process.LockDir(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	b, err := start(c)
+	if err != nil {
+		return nil, errors.Join(err, unlock())
+	}
+	b.unlock = unlock
+	return b, nil
+}
+
+func start(c Config) (*Broker, error) {
+	ln, err := listen(c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := kfake.NewCluster(options(c, guard(ln, c.Log))...)
+	if err != nil {
+		ln.Close()
+		return nil, fmt.Errorf("broker data in %q: %w", c.Dir, err)
+	}
+	b := &Broker{cluster: cluster, addr: ln.Addr().String()}
+	b.janitor, err = newJanitor(c, b)
+	if err != nil {
+		cluster.Close()
+		return nil, fmt.Errorf("broker janitor: %w", err)
+	}
+	return b, nil
+}
+
+// options turns c into kfake's terms. Retention is off in every form, since it
+// would delete by age or size without asking whether a record was read: the
+// janitor decides instead, whatever a topic's own settings say (hence the cleaner
+// that wakes once in ten years).
+func options(c Config, ln net.Listener) []kfake.Opt {
+	opts := []kfake.Opt{
+		kfake.DataDir(c.Dir),
+		kfake.NumBrokers(1),
+		kfake.ClusterID(newClusterID()),
+		kfake.DefaultNumPartitions(defaultPartitions),
+		kfake.GroupMinSessionTimeout(minSession),
+		kfake.WithLogger(clusterLog{c.Log}),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return ln, nil }),
+		kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes":      fmt.Sprint(c.SegmentBytes),
+			"log.retention.bytes":    "-1",
+			"log.retention.ms":       "-1",
+			"log.cleaner.backoff.ms": "315360000000",
+			// A laptop that stayed closed for a month still knows where it was.
+			"offsets.retention.minutes": "525600",
+			// Quick rebalances; Kafka's 5 s would show in every restart.
+			"group.consumer.heartbeat.interval.ms": "500",
+			"group.initial.rebalance.delay.ms":     "0",
+		}),
+	}
+	if c.AutoCreate {
+		opts = append(opts, kfake.AllowAutoTopicCreation())
+	}
+	return opts
+}
+
+// newClusterID draws an id in Kafka's own form, 16 bytes in base64. It counts only
+// for a new data folder; an old one keeps its own.
+func newClusterID() string {
+	var id [16]byte
+	rand.Read(id[:])
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// Addr returns the address the broker serves on, host:port.
+func (b *Broker) Addr() string { return b.addr }
+
+// Close stops serving and writes snapshots, so that the next start is quick and
+// remembers which records an idempotent producer has sent. It may be called twice.
+func (b *Broker) Close() error {
+	var err error
+	b.once.Do(func() {
+		b.janitor.close() // first: it would wait for ever on a closed cluster
+		b.cluster.Close()
+		err = b.unlock()
+	})
+	return err
+}
+
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("listen address %q: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("listen address %q: want a loopback address such as 127.0.0.1: this broker has no encryption and no passwords, "+
+		"use Apache Kafka to serve other machines", addr)
+}
+
+func listen(addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on %s: port taken by %s: stop it or choose another port", addr, process.PortHolder(addr))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen address %q: %w", addr, err)
+	}
+	return ln, nil
+}
