@@ -54,7 +54,7 @@ var syntaxText = [...]string{
 }
 
 // fault says what is wrong at which byte; its zero value is "nothing". It is a
-// scanValue so that the hot path returns it without an allocation.
+// value so that the hot path returns it without an allocation.
 type fault struct{ code, at int }
 
 // token is one value of a document: doc[start:end], for a text without its quotes.

@@ -1,0 +1,127 @@
+package event
+
+import "strconv"
+
+// Value is one field's value as it stands in the document: doc[Start:End], for a
+// text without its quotes. It holds no pointer, so a slice of them costs the
+// garbage collector nothing.
+type Value struct {
+	Kind       Kind
+	Start, End int
+}
+
+// Scanner reads the top-level fields of a JSON object that a table wants, in one
+// pass and without an allocation, and verifies the whole document on the way.
+//
+// Its verdict is that of encoding/json, and of two fields of one name the last
+// counts, as there. It is stricter on purpose where encoding/json would store
+// something else than was sent, or would work without bound:
+//   - invalid UTF-8 and half a surrogate pair are errors (encoding/json puts U+FFFD);
+//   - the document must be an object;
+//   - brackets nest at most 256 deep (encoding/json: 10,000).
+//
+// A Scanner belongs to one goroutine.
+type Scanner struct {
+	names  []string
+	index  map[string]int
+	values []Value
+	extra  int
+	name   []byte // scratch for a name with escapes
+}
+
+// NewScanner returns a scanner for fields of the given names, which are compared
+// byte by byte, case included.
+func NewScanner(names []string) *Scanner {
+	s := &Scanner{names: names, index: make(map[string]int, len(names)), values: make([]Value, len(names))}
+	for i, name := range names {
+		s.index[name] = i
+	}
+	return s
+}
+
+// SyntaxError says what is wrong with a document, and where, but not what is in it.
+type SyntaxError struct {
+	Offset int
+	code   int
+}
+
+// Error returns for example "want a colon at byte 12".
+func (e *SyntaxError) Error() string {
+	return syntaxText[e.code] + " at byte " + strconv.Itoa(e.Offset)
+}
+
+// Scan reads doc; Value then gives its fields. The error is a *SyntaxError, and the
+// values are meaningless after one.
+func (s *Scanner) Scan(doc []byte) error {
+	clear(s.values)
+	s.extra = 0
+	if f := s.scan(doc); f.code != errNone {
+		return &SyntaxError{Offset: f.at, code: f.code}
+	}
+	return nil
+}
+
+// Value returns the i-th of the names' values; its kind is Absent if the document
+// has no such field.
+func (s *Scanner) Value(i int) Value { return s.values[i] }
+
+// Extra returns how many fields the document held that no name asked for.
+func (s *Scanner) Extra() int { return s.extra }
+
+func (s *Scanner) scan(doc []byte) fault {
+	i := skipSpace(doc, 0)
+	if i >= len(doc) {
+		return fault{errEnd, i}
+	}
+	if doc[i] != '{' {
+		return fault{errObject, i}
+	}
+	if i = skipSpace(doc, i+1); i < len(doc) && doc[i] == '}' {
+		return trailing(doc, i+1)
+	}
+	for guess := 0; ; guess++ {
+		key, next, f := scanName(doc, i)
+		if f.code != errNone {
+			return f
+		}
+		val, next, f := scanValue(doc, next, 1)
+		if f.code != errNone {
+			return f
+		}
+		guess = s.keep(doc, key, val, guess)
+		var last bool
+		if i, last, f = scanSeparator(doc, next, '}'); f.code != errNone {
+			return f
+		}
+		if last {
+			return trailing(doc, i)
+		}
+	}
+}
+
+// keep stores a field's value if one of the names asks for it. Producers write
+// their fields in one order, so the name after the last one is tried before the map.
+func (s *Scanner) keep(doc []byte, key, val token, guess int) int {
+	name := doc[key.start:key.end]
+	if key.kind == Escaped {
+		s.name = AppendText(s.name[:0], name)
+		name = s.name
+	}
+	i := guess
+	if i >= len(s.names) || string(name) != s.names[i] {
+		var ok bool
+		if i, ok = s.index[string(name)]; !ok {
+			s.extra++
+			return guess - 1 // the next field may still be the one that was due
+		}
+	}
+	s.values[i] = Value{val.kind, val.start, val.end}
+	return i
+}
+
+func trailing(doc []byte, i int) fault {
+	if i = skipSpace(doc, i); i < len(doc) {
+		return fault{errTrailing, i}
+	}
+	return fault{}
+}
