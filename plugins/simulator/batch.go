@@ -1,0 +1,97 @@
+package simulator
+
+import (
+	"errors"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"clickstream/internal/event"
+)
+
+// batch is the bytes of events that leave together. They are kept until the output
+// acknowledged them, and never change: downstream may hold on to them.
+type batch struct {
+	slab  []byte // the events' JSON, one after the other
+	ends  []int  // where each event ends in slab
+	kinds [event.RemoveFromCart + 1]int64
+
+	handing int       // how many times the batch was handed out
+	handed  bool      // Benthos passed it on at least once
+	retryAt time.Time // when a refused batch is handed out again
+}
+
+// newBatch makes n events (at least 1), dated evenly over the time from wall-span,
+// exclusive, to wall.
+func newBatch(g *generator, n int, wall time.Time, span time.Duration) *batch {
+	b := &batch{slab: make([]byte, 0, n*g.maxLen()), ends: make([]int, n)}
+	step := int64(span) / int64(n)
+	at := wall.UnixNano() - step*int64(n)
+	for i := range b.ends {
+		at += step
+		e := g.next()
+		e.UnixMilli = at / int64(time.Millisecond)
+		b.slab = event.Append(b.slab, e)
+		b.ends[i] = len(b.slab)
+		b.kinds[e.Type]++
+	}
+	return b
+}
+
+// messages returns new messages over the batch's bytes: those of an earlier handing
+// may have been changed by processors.
+func (b *batch) messages() service.MessageBatch {
+	out := make(service.MessageBatch, len(b.ends))
+	for i := range out {
+		out[i] = service.NewMessage(b.event(i))
+	}
+	return out
+}
+
+func (b *batch) event(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = b.ends[i-1]
+	}
+	return b.slab[from:b.ends[i]:b.ends[i]]
+}
+
+// refused returns the events that err says were not delivered, as a batch: all of
+// them unless err names some. Events are told by where their bytes lie, which costs
+// nothing until something fails; a batch with a processed event, whose bytes are
+// elsewhere, is sent again as a whole.
+func (b *batch) refused(err error) *batch {
+	var partial *service.BatchError
+	if !errors.As(err, &partial) || partial.IndexedErrors() == 0 {
+		return b
+	}
+	index := make(map[*byte]int, len(b.ends))
+	for i := range b.ends {
+		index[&b.event(i)[0]] = i
+	}
+	rest := &batch{handing: b.handing, handed: b.handed}
+	known := true
+	//nolint:staticcheck // deprecated for its indexes, which are not used here
+	partial.WalkMessages(func(_ int, m *service.Message, err error) bool {
+		if err == nil {
+			return true
+		}
+		data, readErr := m.AsBytes()
+		if readErr != nil || len(data) == 0 {
+			known = false
+			return false
+		}
+		i, ok := index[&data[0]]
+		if !ok {
+			known = false
+			return false
+		}
+		rest.slab = append(rest.slab, b.event(i)...)
+		rest.ends = append(rest.ends, len(rest.slab))
+		return true
+	})
+	if !known || len(rest.ends) == 0 {
+		return b
+	}
+	return rest
+}

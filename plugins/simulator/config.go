@@ -1,0 +1,115 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// The limits of the fields. A million users fit in 30 MB; five million events/s is
+// more than one core makes.
+const (
+	maxUsers = 1_000_000
+	maxRate  = 5_000_000
+	// maxCount is what a float64 holds exactly: 57 years of the highest rate.
+	maxCount = 1 << 53
+	// maxDrawnSeed keeps a drawn seed short enough to be typed.
+	maxDrawnSeed = 999_999_999
+)
+
+// What the fields take, in the words of the errors.
+const (
+	wantUsers = "1 to 1000000 users"
+	wantRate  = "0 to 5000000 whole events per second"
+	wantCount = "0 to 9007199254740992 events"
+)
+
+type config struct {
+	users int
+	rate  int64 // events per second; 0 = as fast as the output takes them
+	seed  int64 // 0 = draw one
+	count int64 // 0 = endless
+}
+
+// spec is the only home of a field's name, unit, default and prose.
+func spec() *service.ConfigSpec {
+	return service.NewConfigSpec().
+		Stable().
+		Version("0.1.0").
+		Categories("Utility").
+		Summary("Emits the events of simulated visitors of a web shop at a steady rate.").
+		Description(`Visitors look at products, put some of them into the cart, and buy what is in the cart or give it up, in the
+proportions of a real shop: of a hundred events about 94 are page_view, 4.5 add_to_cart and 1.4 purchase. Users take turns in an order that
+is drawn anew each round, so all of them show up within the first `+"`users / rate`"+` seconds. Each message is one event:
+
+`+"```json"+`
+{"event_id":"3f2504e0-4f89-41d3-9a0c-0305e82c3301","event_type":"page_view","user_id":"user_0042","product_id":"prod_123","price":29.99,"timestamp":"2026-01-15T14:30:00.123Z"}
+`+"```"+`
+
+The rate is exact: what a stall delays is caught up at twice the rate at most. An event that is refused by the output is sent again until it
+is taken, so an event may arrive twice, under one event_id. With a count, the input ends the pipeline after the last acknowledgement.
+
+Metrics: `+"`clickstream_simulator_events_total`"+` (by type), `+"`clickstream_simulator_resent_events_total`"+`, and
+`+"`clickstream_simulator_behind_seconds`"+`: how late the next event is.`).
+		Fields(
+			service.NewIntField("users").Default(500).
+				Description("How many users visit the shop, from 1 to 1000000. Their ids are user_0001 and so on, with as many digits as the number of users, and at least four.").
+				LintRule(rangeRule("users", wantUsers, 1, maxUsers)),
+			// A float field, because Benthos would cut 0.5 down to 0, the fastest of all.
+			service.NewFloatField("rate").Default(100).
+				Description("Events per second, a whole number from 1 to 5000000; 0 is as fast as the output takes them.").
+				LintRule(rangeRule("rate", wantRate, 0, maxRate)),
+			service.NewIntField("seed").Default(0).
+				Description("Any whole number: the same seed shows the same visitors doing the same things. 0 draws one and logs it. Event ids differ from run to run unless `count` and `seed` are both set: then everything but the time repeats."),
+			service.NewIntField("count").Default(0).
+				Description("How many events to make; 0 is without end.").
+				LintRule(rangeRule("count", wantCount, 0, maxCount)),
+		).
+		Example("A thousand events, the same each time", "Prints them and exits.", `
+input:
+  clickstream_simulator:
+    rate: 0
+    seed: 7
+    count: 1000
+
+output:
+  stdout: {}
+`)
+}
+
+// rangeRule makes `clickstream lint` find what parse would refuse, in the same
+// words; lint never makes a plugin.
+func rangeRule(name, want string, low, high int64) string {
+	return fmt.Sprintf(`let n = this.number()
+root = if $n < %[3]d || $n > %[4]d || $n != $n.floor() { [ "%[1]s: want %[2]s, got " + $n.string() ] }`,
+		name, want, low, high)
+}
+
+// parse returns a config whose every value is in range, or an error that names each
+// field that is not.
+func parse(pc *service.ParsedConfig) (config, error) {
+	users, errUsers := pc.FieldInt("users") // these errors name the field
+	rate, errRate := pc.FieldFloat("rate")
+	seed, errSeed := pc.FieldInt("seed")
+	count, errCount := pc.FieldInt("count")
+	err := errors.Join(errUsers, errRate, errSeed, errCount)
+	if err == nil {
+		err = errors.Join(
+			inRange("users", wantUsers, float64(users), 1, maxUsers),
+			inRange("rate", wantRate, rate, 0, maxRate),
+			inRange("count", wantCount, float64(count), 0, maxCount),
+		)
+	}
+	return config{users: users, rate: int64(rate), seed: int64(seed), count: int64(count)}, err
+}
+
+// inRange returns an error unless n is a whole number from low to high.
+func inRange(name, want string, n, low, high float64) error {
+	if n >= low && n <= high && n == math.Trunc(n) {
+		return nil
+	}
+	return fmt.Errorf("%s: want %s, got %s", name, want, strconv.FormatFloat(n, 'f', -1, 64))
+}

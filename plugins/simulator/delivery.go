@@ -1,0 +1,122 @@
+package simulator
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// A refused batch is handed out again after minBackOff, doubled each time up to
+// maxBackOff. Outputs retry by themselves what retrying can mend, so this is rare.
+const (
+	minBackOff = 100 * time.Millisecond
+	maxBackOff = 5 * time.Second
+)
+
+// maxRefused is how many refused batches may wait before new events do: an output
+// that refuses everything must not fill the memory.
+const maxRefused = 16
+
+// deliveries keeps each batch from when it is handed out until it is acknowledged.
+// It does what service.AutoRetryNacksBatched does, without its eight allocations an
+// event. All methods may be called at the same time.
+type deliveries struct {
+	mu      sync.Mutex
+	out     map[*batch]struct{}
+	refused []*batch
+	resent  *service.MetricCounter
+
+	// changed gets a value after an acknowledgement, good or bad.
+	changed chan struct{}
+}
+
+func newDeliveries(resent *service.MetricCounter) *deliveries {
+	return &deliveries{out: map[*batch]struct{}{}, resent: resent, changed: make(chan struct{}, 1)}
+}
+
+// hand returns what Benthos gets of a batch, and keeps the batch until its
+// acknowledgement.
+func (d *deliveries) hand(b *batch) (service.MessageBatch, service.AckFunc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b.handing++
+	d.out[b] = struct{}{}
+	handing := b.handing
+	return b.messages(), func(_ context.Context, err error) error {
+		d.settle(b, handing, err)
+		return nil
+	}
+}
+
+// settle takes an acknowledgement. Benthos may give the same one twice.
+func (d *deliveries) settle(b *batch, handing int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, open := d.out[b]; !open || b.handing != handing {
+		return
+	}
+	delete(d.out, b)
+	if err != nil {
+		rest := b.refused(err)
+		rest.retryAt = time.Now().Add(min(minBackOff<<min(handing-1, 10), maxBackOff))
+		d.refused = append(d.refused, rest)
+	}
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// retry returns a refused batch whose time has come, if there is one, and takes it
+// off the list.
+func (d *deliveries) retry(now time.Time) *batch {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, b := range d.refused {
+		if !b.retryAt.After(now) {
+			d.refused = append(d.refused[:i], d.refused[i+1:]...)
+			d.resent.Incr(int64(len(b.ends)))
+			return b
+		}
+	}
+	return nil
+}
+
+// state returns how many batches are not delivered yet, whether too many of them
+// were refused to make new ones, and when the next is to be retried (zero: none).
+func (d *deliveries) state() (open int, full bool, retryAt time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.refused {
+		if retryAt.IsZero() || b.retryAt.Before(retryAt) {
+			retryAt = b.retryAt
+		}
+	}
+	return len(d.out) + len(d.refused), len(d.refused) >= maxRefused, retryAt
+}
+
+// passedOn marks a batch that Benthos did not drop.
+func (d *deliveries) passedOn(b *batch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b.handed = true
+}
+
+// unacked returns how many events were passed on and not acknowledged.
+func (d *deliveries) unacked() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for b := range d.out {
+		if b.handed {
+			n += len(b.ends)
+		}
+	}
+	for _, b := range d.refused {
+		if b.handed {
+			n += len(b.ends)
+		}
+	}
+	return n
+}
