@@ -84,7 +84,8 @@ output:
 // words; lint never makes a plugin.
 func rangeRule(name, want string, low, high int64) string {
 	return fmt.Sprintf(`let n = this.number()
-root = if $n < %[3]d || $n > %[4]d || $n != $n.floor() { [ "%[1]s: want %[2]s, got " + $n.string() ] }`,
+let got = if $n == $n.floor() { $n.round() } else { $n }
+root = if $n < %[3]d || $n > %[4]d || $n != $n.floor() { [ "%[1]s: want %[2]s, got " + $got.string() ] }`,
 		name, want, low, high)
 }
 

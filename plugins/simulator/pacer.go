@@ -95,21 +95,19 @@ func (p *pacer) next(now time.Duration) time.Duration {
 	if p.rate > int64(time.Second/tick) {
 		at = (at + tick - 1) / tick * tick
 	}
-	if at > now {
-		return at
-	}
-	// It is late: wait until the bucket holds a whole batch, or all that is late.
-	batch := min(max(p.rate*int64(tick)/billion, 1), maxBatch, p.due(now)-p.sent)
+	at = max(at, now)
+	// While it is catching up it also waits until the bucket holds a batch.
+	batch := min(max(p.rate*int64(tick)/billion, 1), maxBatch, p.due(at)-p.sent)
 	if lack := batch*billion - p.credit; lack > 0 {
 		perNano := burst * p.rate
-		return max(now, p.filled+time.Duration((lack+perNano-1)/perNano))
+		at = max(at, p.filled+time.Duration((lack+perNano-1)/perNano))
 	}
-	return now
+	return at
 }
 
-// skip drops the time until now from the schedule, as if the event sent last had
-// just been due. It returns the new now: times count from a later start from here on.
-func (p *pacer) skip() time.Duration {
+// restart drops what has passed since the event sent last was due, and returns the
+// time at which it was: the new now.
+func (p *pacer) restart() time.Duration {
 	if p.rate == 0 {
 		return 0
 	}

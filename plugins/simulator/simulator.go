@@ -40,6 +40,7 @@ type simulator struct {
 	generator *generator
 	pacer     pacer
 	start     time.Time // what the pacer's times count from
+	started   bool      // the output took something
 	last      *batch    // handed out, and not known to have been passed on
 
 	late    atomic.Pointer[time.Time] // when the next event was or will be due; nil: none
@@ -58,7 +59,7 @@ func open(cfg config, res *service.Resources) *simulator {
 	}
 }
 
-// Connect makes the shop and starts the schedule.
+// Connect makes the shop. The schedule starts when the output took the first event.
 func (s *simulator) Connect(context.Context) error {
 	seed, run := s.cfg.seed, uint64(0)
 	if seed == 0 {
@@ -116,6 +117,11 @@ func (s *simulator) passedOn() {
 	s.deliveries.passedOn(b)
 	if b.handing > 1 {
 		return
+	}
+	if !s.started { // an output that takes a minute to connect is not a stall to catch up
+		s.started = true
+		s.start = time.Now().Add(-s.pacer.restart())
+		s.setLate()
 	}
 	for kind, n := range b.kinds {
 		if n > 0 {
