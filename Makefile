@@ -42,6 +42,10 @@ test: engine ## Run all tests, on a real broker protocol and a real ClickHouse e
 	go test $(RACE) -timeout 10m -p 2 ./config/... ./grafana/... ./internal/... ./pipelines/... ./plugins/...
 	go test -timeout 15m -p 1 ./cmd/... ./bench/...
 
+.PHONY: lint
+lint: ## Run the linters of .golangci.yml (compiles them on first use: two minutes)
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+
 .PHONY: test-clients
 test-clients: engine ## Test with outside clients: needs kcat and curl on the PATH
 	@command -v kcat >/dev/null || { echo "make: kcat is not on the PATH: apt-get install kcat (or kafkacat)" >&2; exit 1; }
