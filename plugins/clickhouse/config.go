@@ -1,0 +1,246 @@
+package clickhouse
+
+import (
+	"crypto/tls"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// config is the parsed YAML; every value is in range.
+type config struct {
+	addresses     []string
+	http          bool
+	database      string
+	table         string
+	username      string
+	password      string
+	tls           *tls.Config // nil: plain TCP
+	compression   driver.CompressionMethod
+	columns       map[string]string // JSON field or @source -> column
+	coordinates   bool
+	limits        map[string]texts
+	maxRows       int
+	maxBytes      int
+	flushInterval time.Duration
+	insertTimeout time.Duration
+	maxInFlight   int
+}
+
+// texts are the limits of a field as the YAML has them.
+type texts struct{ min, max string }
+
+// target is the table, for people.
+func (c *config) target() string {
+	if c.database == "" {
+		return c.table
+	}
+	return c.database + "." + c.table
+}
+
+func (c *config) quotedTable() string {
+	if c.database == "" {
+		return quote(c.table)
+	}
+	return quote(c.database) + "." + quote(c.table)
+}
+
+// healthName is what /ready calls this output.
+func (c *config) healthName() string {
+	return "clickhouse " + strings.Join(c.addresses, ",") + "/" + c.target()
+}
+
+// options are the driver's: two connections at most, one for the insert and one
+// spare for what is asked beside it.
+func (c *config) options() *driver.Options {
+	o := &driver.Options{
+		Addr:         c.addresses,
+		Auth:         driver.Auth{Database: c.database, Username: c.username, Password: c.password},
+		TLS:          c.tls,
+		DialTimeout:  min(5*time.Second, c.insertTimeout),
+		MaxOpenConns: 2,
+		MaxIdleConns: 1,
+		ClientInfo: driver.ClientInfo{Products: []struct{ Name, Version string }{
+			{Name: "clickstream", Version: version},
+		}},
+	}
+	if c.http {
+		o.Protocol = driver.HTTP
+	}
+	if c.compression != driver.CompressionNone {
+		o.Compression = &driver.Compression{Method: c.compression, Level: 1}
+	}
+	return o
+}
+
+// parse returns a config whose every value is in range, or an error that names the
+// field.
+func parse(pc *service.ParsedConfig) (*config, error) {
+	c := &config{}
+	for _, step := range []func(*service.ParsedConfig) error{c.parseServer, c.parseTable, c.parseLimits, c.parseBlocks} {
+		if err := step(pc); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *config) parseServer(pc *service.ParsedConfig) error {
+	addresses, err := pc.FieldStringList("addresses")
+	if err != nil {
+		return err
+	}
+	for _, entry := range addresses {
+		for address := range strings.SplitSeq(entry, ",") {
+			if address = strings.TrimSpace(address); address == "" {
+				continue
+			}
+			if !strings.Contains(address, ":") {
+				return fmt.Errorf("addresses: want host:port, got %q", address)
+			}
+			c.addresses = append(c.addresses, address)
+		}
+	}
+	if len(c.addresses) == 0 {
+		return fmt.Errorf("addresses: want at least one host:port")
+	}
+	protocol, err := pc.FieldString("protocol")
+	if err != nil {
+		return err
+	}
+	c.http = protocol == "http"
+	if err := c.parseLogin(pc); err != nil {
+		return err
+	}
+	name, err := pc.FieldString("compression")
+	if err != nil {
+		return err
+	}
+	c.compression = compressions[name]
+	return nil
+}
+
+var compressions = map[string]driver.CompressionMethod{
+	"lz4": driver.CompressionLZ4, "zstd": driver.CompressionZSTD, "none": driver.CompressionNone,
+}
+
+func (c *config) parseLogin(pc *service.ParsedConfig) (err error) {
+	if c.username, err = pc.FieldString("username"); err != nil {
+		return err
+	}
+	if c.password, err = pc.FieldString("password"); err != nil {
+		return err
+	}
+	settings, on, err := pc.FieldTLSToggled("tls")
+	if on {
+		c.tls = settings
+	}
+	return err
+}
+
+func (c *config) parseTable(pc *service.ParsedConfig) (err error) {
+	if c.database, err = pc.FieldString("database"); err != nil {
+		return err
+	}
+	if c.table, err = pc.FieldString("table"); err != nil {
+		return err
+	}
+	if c.table == "" {
+		return fmt.Errorf("table: want a name")
+	}
+	if c.coordinates, err = pc.FieldBool("coordinates"); err != nil {
+		return err
+	}
+	if c.columns, err = pc.FieldStringMap("columns"); err != nil {
+		return err
+	}
+	owner := map[string]string{}
+	for field, column := range c.columns {
+		if _, ok := sources[field]; strings.HasPrefix(field, "@") && !ok {
+			return fmt.Errorf("columns: no source %q (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)", field)
+		}
+		if other, twice := owner[column]; twice {
+			return fmt.Errorf("columns: fields %q and %q both fill column %q", min(field, other), max(field, other), column)
+		}
+		owner[column] = field
+	}
+	return nil
+}
+
+func (c *config) parseLimits(pc *service.ParsedConfig) error {
+	fields, err := pc.FieldObjectMap("limits")
+	if err != nil {
+		return err
+	}
+	c.limits = make(map[string]texts, len(fields))
+	for field, object := range fields {
+		var l texts
+		if l.min, err = scalar(object, "min"); err != nil {
+			return fmt.Errorf("limits: %s: %w", field, err)
+		}
+		if l.max, err = scalar(object, "max"); err != nil {
+			return fmt.Errorf("limits: %s: %w", field, err)
+		}
+		if l.min == "" && l.max == "" {
+			return fmt.Errorf("limits: %s: want min, max or both", field)
+		}
+		c.limits[field] = l
+	}
+	return nil
+}
+
+// scalar reads a number or a text; its column's type decides later what it means.
+func scalar(pc *service.ParsedConfig, name string) (string, error) {
+	if !pc.Contains(name) {
+		return "", nil
+	}
+	v, err := pc.FieldAny(name)
+	if err != nil {
+		return "", err
+	}
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case int, int64, uint64:
+		return fmt.Sprint(v), nil
+	}
+	return "", fmt.Errorf("%s: want a number or a text", name)
+}
+
+func (c *config) parseBlocks(pc *service.ParsedConfig) (err error) {
+	for _, f := range []struct {
+		name     string
+		into     *int
+		min, max int
+	}{
+		{"max_rows", &c.maxRows, 1, 1_000_000},
+		{"max_bytes", &c.maxBytes, 1 << 10, 1 << 29},
+		{"max_in_flight", &c.maxInFlight, 1, 1 << 20},
+	} {
+		if *f.into, err = pc.FieldInt(f.name); err != nil {
+			return err
+		}
+		if *f.into < f.min || *f.into > f.max {
+			return fmt.Errorf("%s: want %d to %d, got %d", f.name, f.min, f.max, *f.into)
+		}
+	}
+	if c.flushInterval, err = positive(pc, "flush_interval"); err != nil {
+		return err
+	}
+	c.insertTimeout, err = positive(pc, "insert_timeout")
+	return err
+}
+
+func positive(pc *service.ParsedConfig, name string) (time.Duration, error) {
+	d, err := pc.FieldDuration(name)
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("%s: want more than 0, got %v", name, d)
+	}
+	return d, err
+}

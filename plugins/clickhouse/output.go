@@ -1,0 +1,88 @@
+// Package clickhouse is an output that stores JSON messages as rows of a ClickHouse
+// table over clickhouse-go: typed columns, built without a map or an interface
+// value per field, in blocks that grow with the load.
+package clickhouse
+
+import (
+	"context"
+	"sync"
+
+	"clickstream/internal/process"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+func init() { service.MustRegisterBatchOutput("clickhouse", spec(), open) }
+
+func open(pc *service.ParsedConfig, res *service.Resources) (service.BatchOutput, service.BatchPolicy, int, error) {
+	c, err := parse(pc)
+	if err != nil {
+		return nil, service.BatchPolicy{}, 0, err
+	}
+	o := &output{config: c, stats: newStats(res.Metrics()), log: res.Logger()}
+	return o, service.BatchPolicy{}, c.maxInFlight, nil
+}
+
+// output is the plugin: what Benthos calls, over a writer that does the work.
+type output struct {
+	config *config
+	stats  *stats
+	log    *service.Logger
+
+	mu     sync.Mutex
+	server *server
+	writer *writer
+	cancel context.CancelFunc // ends the insert in flight
+}
+
+// Connect waits for the server and reads the table. It answers only when both are
+// there: Benthos would log every failed attempt, twice a second.
+func (o *output) Connect(ctx context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.writer != nil {
+		return nil
+	}
+	process.SetHealth(o.config.healthName(), errConnecting)
+	s, err := dial(o.config)
+	if err != nil {
+		return o.config.explain(err)
+	}
+	sender := &sender{config: o.config, table: s, stats: o.stats, log: o.log}
+	p, err := sender.connect(ctx)
+	if err != nil {
+		_ = s.close() // ctx has ended; nothing was sent
+		return service.ErrEndOfInput
+	}
+	run, cancel := context.WithCancel(context.Background())
+	o.server, o.cancel, o.writer = s, cancel, newWriter(sender, p, o.config)
+	go o.writer.run(run)
+	return nil
+}
+
+// WriteBatch returns when every message is stored or named in the error. It blocks
+// while the server is away; ctx ends at a hard stop.
+func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) error {
+	o.mu.Lock()
+	w := o.writer
+	o.mu.Unlock()
+	if w == nil {
+		return service.ErrNotConnected
+	}
+	return w.write(ctx, batch)
+}
+
+// Close sends what waits, for as long as one insert may take.
+func (o *output) Close(ctx context.Context) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer process.ForgetHealth(o.config.healthName())
+	if o.writer == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.config.insertTimeout)
+	defer cancel()
+	o.writer.close(ctx, o.cancel)
+	o.writer = nil
+	return o.server.close()
+}

@@ -1,0 +1,151 @@
+package clickhouse
+
+import (
+	"context"
+	"time"
+
+	"clickstream/internal/event"
+	"clickstream/internal/process"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// Back-off between attempts. A server that is restarted answers within seconds, so
+// the pause never grows past two.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 2 * time.Second
+	// logEvery is how often a failure that goes on is logged.
+	logEvery = 10 * time.Second
+)
+
+// table is what a sender needs of a server.
+type table interface {
+	insert(ctx context.Context, b *block, lo, hi int) error
+	prepare(ctx context.Context) (*plan, error)
+}
+
+// sender stores blocks, whatever it takes.
+type sender struct {
+	config *config
+	table  table
+	stats  *stats
+	log    *service.Logger
+	logged time.Time // when a failure was last logged
+	told   bool      // a failure was logged, and its end was not
+	pause  time.Duration
+}
+
+// store gives every row of g its outcome: stored, or rejected by the server. It
+// repeats inserts until then; an insert that failed half-way is repeated whole, so
+// a row may be stored twice (at least once). If the table's columns have changed it
+// stores what it can and returns the plan for the others. The error is ctx's.
+func (s *sender) store(ctx context.Context, g *group, w *writer) (next *plan, err error) {
+	todo := []rowRange{{0, g.block.rows}} // a stack, the first rows on top
+	most := w.adapt(again, 0, false)
+	for len(todo) > 0 {
+		r := todo[len(todo)-1]
+		if r.len() > most {
+			todo[len(todo)-1].lo = r.lo + most
+			todo = append(todo, rowRange{r.lo, r.lo + most})
+			continue
+		}
+		started := time.Now()
+		failure := s.table.insert(ctx, g.block, r.lo, r.hi)
+		s.stats.insert(time.Since(started), failure)
+		if failure == nil {
+			s.succeed()
+			most = w.adapt(again, 0, true)
+			todo, g.settled = todo[:len(todo)-1], r.hi
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		c := classify(failure)
+		switch {
+		case c == rows && r.len() == 1:
+			g.reject(r.lo, failure)
+			todo, g.settled = todo[:len(todo)-1], r.hi
+			continue
+		case c == rows:
+			middle := r.lo + r.len()/2
+			todo[len(todo)-1].lo = middle
+			todo = append(todo, rowRange{r.lo, middle})
+			continue
+		case c == drift:
+			if next, failure = s.table.prepare(ctx); failure == nil {
+				return next, nil
+			}
+		}
+		most = w.adapt(c, r.len(), false)
+		if err := s.wait(ctx, failure); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+type rowRange struct{ lo, hi int }
+
+func (r rowRange) len() int { return r.hi - r.lo }
+
+// reject keeps why the server refused a row.
+func (g *group) reject(row int, failure error) {
+	if g.rejected == nil {
+		g.rejected = map[int]*event.Rejection{}
+	}
+	g.rejected[row] = &event.Rejection{Reason: event.ReasonValue, Message: rowError(failure)}
+}
+
+// connect returns the table's plan. It waits for a server that is absent. What no
+// retry mends stops the process, by way of process.Fatal; an embedding program that
+// does not stop sees the output wait and try again.
+func (s *sender) connect(ctx context.Context) (*plan, error) {
+	for {
+		p, err := s.table.prepare(ctx)
+		if err == nil {
+			s.succeed()
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if classify(err) == stuck {
+			process.Fatal(s.config.explain(err))
+		}
+		if err := s.wait(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// succeed ends a series of failures.
+func (s *sender) succeed() {
+	if s.told {
+		s.log.With("table", s.config.target()).Info("clickhouse stores rows again")
+	}
+	s.pause, s.told = 0, false
+	s.stats.up(true)
+	process.SetHealth(s.config.healthName(), nil)
+}
+
+// wait reports a failure and pauses, longer each time.
+func (s *sender) wait(ctx context.Context, failure error) error {
+	failure = s.config.explain(failure)
+	s.stats.up(false)
+	process.SetHealth(s.config.healthName(), failure)
+	if time.Since(s.logged) >= logEvery {
+		s.logged, s.told = time.Now(), true
+		s.log.With("error", failure.Error()).Warn("clickhouse does not store rows: trying again")
+	}
+	s.pause = min(lastPause, max(firstPause, 2*s.pause))
+	timer := time.NewTimer(s.pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

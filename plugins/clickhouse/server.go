@@ -1,0 +1,230 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	native "github.com/ClickHouse/clickhouse-go/v2/lib/column"
+	api "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+// server is the table's home: the only code that speaks to it. One goroutine at a
+// time may use it.
+type server struct {
+	config   *config
+	conn     api.Conn
+	settings driver.Settings
+	stale    bool // an insert failed: look at the table before the next one
+	texts    []string
+	wire     []byte
+	feed     feed
+	reader   *proto.Reader
+}
+
+// dial returns a server without connecting: the driver connects on first use, in the
+// order of the addresses, so that the first that answers is used.
+func dial(c *config) (*server, error) {
+	conn, err := driver.Open(c.options())
+	if err != nil {
+		return nil, err
+	}
+	s := &server{config: c, conn: conn}
+	s.reader = proto.NewReader(&s.feed)
+	return s, nil
+}
+
+// pinned are the settings of every insert. The table's rows are told apart by
+// coordinate, not by the server's memory of recent inserts, which loses rows when it
+// is killed; and an insert must be stored when it is acknowledged.
+var pinned = driver.Settings{
+	"async_insert":       0,
+	"deduplicate_insert": "disable", // 26.2 and later
+	"insert_deduplicate": 0,
+	"max_insert_threads": 1, // one part a block, whatever the server's default becomes
+}
+
+// prepare reads the table and returns how its rows are filled. It ends with an
+// insert of no rows, which fails as a real one would: on a missing right, say.
+func (s *server) prepare(ctx context.Context) (*plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.insertTimeout)
+	defer cancel()
+	columns, err := s.columns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlan(s.config, columns)
+	if err != nil {
+		return nil, schemaError{err}
+	}
+	if err := s.readSettings(ctx); err != nil {
+		return nil, err
+	}
+	return p, s.rehearse(ctx, p)
+}
+
+func (s *server) columns(ctx context.Context) ([]tableColumn, error) {
+	result, err := s.conn.Query(ctx, "DESCRIBE TABLE "+s.config.quotedTable())
+	if err != nil {
+		return nil, err
+	}
+	defer result.Close()
+	texts := make([]string, len(result.Columns()))
+	into := make([]any, len(texts))
+	for i := range texts {
+		into[i] = &texts[i]
+	}
+	if len(texts) < 3 {
+		return nil, fmt.Errorf("describe %s: want name, type and default_type, got %d columns", s.config.target(), len(texts))
+	}
+	var columns []tableColumn
+	for result.Next() {
+		if err := result.Scan(into...); err != nil {
+			return nil, err
+		}
+		columns = append(columns, tableColumn{name: texts[0], typ: texts[1], defaultKind: texts[2]})
+	}
+	return columns, result.Err()
+}
+
+// readSettings keeps those of the pinned settings that this server knows: another
+// would refuse the insert.
+func (s *server) readSettings(ctx context.Context) error {
+	result, err := s.conn.Query(ctx, "SELECT name FROM system.settings WHERE name IN ('async_insert', 'deduplicate_insert', 'insert_deduplicate', 'max_insert_threads')")
+	if err != nil {
+		return err
+	}
+	defer result.Close()
+	known := driver.Settings{}
+	for result.Next() {
+		var name string
+		if err := result.Scan(&name); err != nil {
+			return err
+		}
+		known[name] = pinned[name]
+	}
+	if _, ok := known["deduplicate_insert"]; ok {
+		delete(known, "insert_deduplicate") // the older of the two
+	}
+	s.settings = known
+	return result.Err()
+}
+
+func (s *server) rehearse(ctx context.Context, p *plan) error {
+	batch, err := s.conn.PrepareBatch(s.with(ctx), p.query)
+	if err != nil {
+		var exception *driver.Exception
+		if errors.As(err, &exception) || timeout(err) || network(err) {
+			return err
+		}
+		return schemaError{err} // the driver cannot read its own statement: an odd name
+	}
+	if err := matches(batch.Columns(), p.bindings); err != nil {
+		return errors.Join(err, batch.Abort())
+	}
+	return batch.Close()
+}
+
+func (s *server) with(ctx context.Context) context.Context {
+	return driver.Context(ctx, driver.WithSettings(s.settings))
+}
+
+// insert sends rows lo to hi of the block as one insert. Unless it returns nil, the
+// rows may or may not be stored.
+func (s *server) insert(ctx context.Context, b *block, lo, hi int) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.insertTimeout)
+	defer cancel()
+	defer func() { s.stale = err != nil }()
+	if s.stale {
+		if err := s.compare(ctx, b.plan); err != nil {
+			return err
+		}
+	}
+	batch, err := s.conn.PrepareBatch(s.with(ctx), b.plan.query)
+	if err != nil {
+		return err
+	}
+	if err := s.fill(batch.Columns(), b, lo, hi); err != nil {
+		return errors.Join(err, batch.Abort())
+	}
+	return batch.Send()
+}
+
+// compare looks whether the table is still as the plan has it.
+func (s *server) compare(ctx context.Context, p *plan) error {
+	columns, err := s.columns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range p.bindings {
+		same := func(c tableColumn) bool { return c.name == b.column && c.typ == b.name }
+		if !slices.ContainsFunc(columns, same) {
+			return fmt.Errorf("column %s: %w", b.column, errDrift)
+		}
+	}
+	return nil
+}
+
+// matches compares the columns that the server expects with those that will be
+// sent. A server may prepare an insert of fewer columns, or of none, and then
+// accept it without storing anything.
+func matches(got []native.Interface, want []binding) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("the server expects %d columns, want %d: %w", len(got), len(want), errDrift)
+	}
+	for i, b := range want {
+		if got[i].Name() != b.column || string(got[i].Type()) != b.name {
+			return fmt.Errorf("the server expects %s %s, want %s %s: %w", got[i].Name(), got[i].Type(), b.column, b.name, errDrift)
+		}
+	}
+	return nil
+}
+
+// fill gives the driver's columns the block's rows, whole columns at a time. Decode
+// is how the driver itself builds a column of wire bytes: one copy, and none of the
+// value by value conversions that Append makes.
+func (s *server) fill(into []native.Interface, b *block, lo, hi int) error {
+	if err := matches(into, b.plan.bindings); err != nil {
+		return err
+	}
+	for i := range b.columns {
+		c := &b.columns[i]
+		if c.width == 0 && !c.nullable && !c.lowCardinality {
+			s.texts = c.texts(s.texts[:0], lo, hi)
+			if _, err := into[i].Append(s.texts); err != nil {
+				return err
+			}
+			clear(s.texts) // they hold the column's bytes
+			continue
+		}
+		s.wire = s.wire[:0]
+		s.feed.parts, s.wire = c.encode(s.feed.parts[:0], s.wire, lo, hi)
+		if err := into[i].Decode(s.reader, hi-lo); err != nil {
+			s.reader = proto.NewReader(&s.feed) // it may hold half a column
+			return fmt.Errorf("column %s: %w", c.column, err)
+		}
+	}
+	return nil
+}
+
+func (s *server) close() error { return s.conn.Close() }
+
+// feed is a reader of byte slices.
+type feed struct{ parts [][]byte }
+
+func (f *feed) Read(p []byte) (int, error) {
+	for len(f.parts) > 0 && len(f.parts[0]) == 0 {
+		f.parts = f.parts[1:]
+	}
+	if len(f.parts) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, f.parts[0])
+	f.parts[0] = f.parts[0][n:]
+	return n, nil
+}

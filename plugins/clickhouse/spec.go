@@ -1,0 +1,74 @@
+package clickhouse
+
+import "github.com/redpanda-data/benthos/v4/public/service"
+
+// version is what the server's query log shows.
+const version = "0.1.0"
+
+// duration lints what Benthos itself would only find when it builds the plugin.
+const duration = `root = if this.parse_duration().catch(0) <= 0 { [ "want a duration above 0 like 500ms" ] }`
+
+// spec is the only home of a field's name, unit, default and prose.
+func spec() *service.ConfigSpec {
+	return service.NewConfigSpec().Stable().Version(version).Categories("Services").
+		Summary("Stores JSON messages as rows of any ClickHouse table, in large typed blocks.").
+		Description(`Each message is one JSON object and becomes one row. The columns' types come from the table, which is read at the start and after
+a reconnect; a column that is missing or cannot take its field stops the pipeline with a message that names both.
+
+Batches gather in one block until it holds ` + "`max_rows`" + ` rows or ` + "`max_bytes`" + ` bytes, or its first row is ` + "`flush_interval`" + ` old, whichever comes first. One insert is in flight at a
+time and the next block fills meanwhile, so blocks grow with the load. A batch is acknowledged when all its rows are stored.
+
+A row that cannot be stored (malformed JSON, wrong type, missing field, out of range) fails alone: the batch error names it, the reason is
+its text, and a ` + "`fallback`" + ` output can send it elsewhere. What the server refuses for its own reasons is tried again until it works.`).
+		Fields(serverFields()...).
+		Fields(tableFields()...).
+		Fields(blockFields()...)
+}
+
+func serverFields() []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewStringListField("addresses").Default([]any{"127.0.0.1:9000"}).
+			Description("Servers as host:port. The first that answers is used, the others stand by. An entry may hold several, divided by commas."),
+		service.NewStringEnumField("protocol", "native", "http").Default("native").
+			Description("`native` is the server's own protocol, usually on port 9000 (9440 with TLS); `http` is for what lies behind a web proxy, usually on 8123 (8443)."),
+		service.NewStringField("username").Default("default").Description("The user. It needs INSERT and SELECT on the table."),
+		service.NewStringField("password").Secret().Default("").Description("Its password."),
+		service.NewTLSToggledField("tls"),
+		service.NewStringEnumField("compression", "lz4", "zstd", "none").Default("lz4").
+			Description("Compression on the wire. `none` saves CPU when the server is on the same machine."),
+	}
+}
+
+func tableFields() []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewStringField("database").Default("").Description("The table's database. Empty is the user's own."),
+		service.NewStringField("table").Description("The table. Its name is quoted, so any name will do."),
+		service.NewStringMapField("columns").Default(map[string]any{}).
+			Description("Which column takes which JSON field: `field: column`. Fields are top-level and compared with case. Without it every column that has no default takes the field of its own name. " +
+				"These names stand for the Kafka record: `@key`, `@value`, `@topic`, `@time`, `@stream`, `@partition`, `@offset`; and these for why another output of a `fallback` refused it: `@reason`, `@field`, `@message`.").
+			Example(map[string]any{"user": "user_id", "@offset": "_offset"}),
+		service.NewBoolField("coordinates").Default(false).
+			Description("Whether the columns `received_at`, `_stream`, `_partition` and `_offset` take the Kafka record's time, stream, partition and offset."),
+		service.NewObjectMapField("limits",
+			service.NewAnyField("min").Optional().Description("The smallest value."),
+			service.NewAnyField("max").Optional().Description("The largest value."),
+		).Default(map[string]any{}).
+			Description("Rows whose field lies outside are rejected. Both ends are inclusive and written as the field's column takes them: numbers, dates, or times with a zone. Numbers are compared before rounding.").
+			Example(map[string]any{"price": map[string]any{"min": 0, "max": 1000000}}),
+	}
+}
+
+func blockFields() []*service.ConfigField {
+	return []*service.ConfigField{
+		service.NewIntField("max_rows").Default(250000).
+			Description("The most rows of one insert, exactly; 1 to 1000000. The server stores an insert of up to a million rows of one partition at once or not at all."),
+		service.NewIntField("max_bytes").Default(64 << 20).
+			Description("The most bytes of one insert, before compression; the last row may exceed it. Two blocks of this size can be in memory, and a copy of one while it is sent."),
+		service.NewDurationField("flush_interval").Default("500ms").LintRule(duration).
+			Description("How long a block's first row waits for others. Two inserts a second are little for a MergeTree table; the usual 5s would make rows visible late."),
+		service.NewDurationField("insert_timeout").Default("15s").LintRule(duration).
+			Description("How long one insert may take. One that takes longer is given up and repeated in smaller parts."),
+		service.NewIntField("max_in_flight").Default(256).
+			Description("How many batches may wait at a time. It bounds what a block can hold: `max_in_flight` times a batch. When all of them wait, the block is sent at once; 1 keeps strict order and makes every batch an insert."),
+	}
+}
