@@ -50,7 +50,7 @@ is drawn anew each round, so all of them show up within the first `+"`users / ra
 `+"```"+`
 
 The rate is exact: what a stall delays is caught up at twice the rate at most. An event that is refused by the output is sent again until it
-is taken, so an event may arrive twice, under one event_id. With a count, the input ends the pipeline after the last acknowledgement.
+is taken: it may arrive twice, under one event_id, and after later events of its user. With a count, the input ends the pipeline after the last acknowledgement.
 
 Metrics: `+"`clickstream_simulator_events_total`"+` (by type), `+"`clickstream_simulator_resent_events_total`"+`, and
 `+"`clickstream_simulator_behind_seconds`"+`: how late the next event is.`).
