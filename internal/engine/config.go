@@ -1,0 +1,56 @@
+package engine
+
+import (
+	_ "embed" // the engine's configuration
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+//go:embed server.xml
+var serverXML string
+
+//go:embed users.xml
+var usersXML string
+
+// files are what the engine is started with, all inside the data folder.
+type files struct {
+	server string // configuration of the engine
+	log    string // errors of the engine; those of statements go to their clients
+	empty  string // working directory
+}
+
+// writeConfig writes the engine's configuration, anew at each start.
+func writeConfig(data string, c Config) (files, error) {
+	f := files{
+		server: filepath.Join(data, "server.xml"),
+		log:    filepath.Join(data, "engine.log"),
+		empty:  filepath.Join(data, "empty"),
+	}
+	users := filepath.Join(data, "users.xml")
+	memory := c.MemoryBytes
+	if memory == 0 {
+		memory = DefaultMemory
+	}
+	server := strings.NewReplacer(
+		"{log}", escape(f.log), "{users}", escape(users), "{memory}", strconv.FormatInt(memory, 10),
+		"{backups}", escape(filepath.Join(data, "backups")),
+	).Replace(serverXML)
+	for _, folder := range []string{f.empty, filepath.Join(data, "clickhouse")} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return files{}, err
+		}
+	}
+	if err := os.WriteFile(f.server, []byte(server), 0o644); err != nil {
+		return files{}, err
+	}
+	return f, os.WriteFile(users, []byte(usersXML), 0o644)
+}
+
+func escape(path string) string {
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(path)) // a strings.Builder takes everything
+	return b.String()
+}

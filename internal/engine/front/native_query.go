@@ -1,0 +1,244 @@
+package front
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/ch-go/compress"
+
+	"clickstream/internal/engine/chdb"
+	"clickstream/internal/engine/statement"
+	"clickstream/internal/engine/wire"
+)
+
+// external is a temporary table that came with a query.
+type external struct {
+	name    string
+	columns []wire.Column
+	data    []byte // FORMAT Native
+}
+
+// query runs a Query packet. An error is one of the connection: those of the
+// statement go to the client.
+func (c *nativeConn) query() error {
+	q, err := readQuery(c.in)
+	if err != nil {
+		return err
+	}
+	if q.id == "" {
+		q.id = c.backend.newID()
+	}
+	c.compress, c.method = q.compressed, compress.LZ4
+	if strings.EqualFold(q.settings["network_compression_method"], "ZSTD") {
+		c.method = compress.ZSTD
+	}
+	tables, err := c.externals()
+	if err != nil {
+		return errors.Join(err, c.exception(err))
+	}
+	st := statement.Parse(q.sql)
+	if st.Problem != nil {
+		return c.exception(chdb.NewError(st.Problem.Code, st.Problem.Name, st.Problem.Message))
+	}
+	leave, err := c.backend.enter(c.ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	r := request{id: q.id, database: c.database, settings: q.settings, before: c.before}
+	session, err := c.backend.session(r)
+	if err != nil {
+		return c.exception(err)
+	}
+	defer session.Close()
+	for _, table := range tables {
+		if err := table.create(session); err != nil {
+			return c.exception(err)
+		}
+	}
+	return c.run(session, st, r.comment())
+}
+
+// run runs a statement on its session.
+func (c *nativeConn) run(session *chdb.Conn, st statement.Statement, comment string) error {
+	if st.Insert != nil {
+		return c.insert(session, insertion{Insert: st.Insert, sql: st.SQL, comment: comment})
+	}
+	if st.Kind == "KILL" {
+		defer c.backend.whileKilling()()
+	}
+	stop := c.watch(comment)
+	defer stop()
+	if st.Kind == "SELECT" || st.Kind == "WITH" {
+		return c.stream(session, st.Bare)
+	}
+	result, err := session.Query(st.Bare, "Native")
+	if err != nil {
+		return c.exception(err)
+	}
+	defer result.Free()
+	if st.Kind == "SET" || st.Kind == "USE" {
+		c.remember(st.SQL)
+	}
+	if err := c.sendAll(result.Bytes()); err != nil {
+		return err
+	}
+	return c.end(result.Stats())
+}
+
+// maxRemembered bounds the statements that every later one of a connection repeats.
+const maxRemembered = 64
+
+// remember keeps a SET or USE for the statements that follow on this connection:
+// each runs in an engine connection of its own.
+func (c *nativeConn) remember(sql string) {
+	if len(c.before) < maxRemembered {
+		c.before = append(c.before, sql)
+	}
+}
+
+// externals reads the Data packets behind a query; an empty block ends them.
+func (c *nativeConn) externals() ([]external, error) {
+	var tables []external
+	for {
+		packet, err := wire.Uvarint(c.in)
+		if err != nil {
+			return nil, err
+		}
+		if packet != clientData {
+			return nil, fmt.Errorf("%w: packet %d behind a query", wire.ErrMalformed, packet)
+		}
+		var data bytes.Buffer
+		name, h, err := c.readBlock(&data)
+		if err != nil {
+			return nil, err
+		}
+		if len(h.Columns) == 0 {
+			return tables, nil
+		}
+		tables = append(tables, external{name: name, columns: h.Columns, data: data.Bytes()})
+	}
+}
+
+// create makes the temporary table on a session.
+func (e external) create(session *chdb.Conn) error {
+	var columns []string
+	for _, column := range e.columns {
+		columns = append(columns, statement.Identifier(column.Name)+" "+column.Type)
+	}
+	name := statement.Identifier(e.name)
+	if err := session.Exec("CREATE TEMPORARY TABLE IF NOT EXISTS " + name + " (" + strings.Join(columns, ", ") + ")"); err != nil {
+		return err
+	}
+	return feed(session, "INSERT INTO "+name, "Native", bytes.NewReader(e.data))
+}
+
+// feed inserts everything that data holds.
+func feed(session *chdb.Conn, sql, format string, data io.Reader) error {
+	insert, err := session.Insert(sql, format)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(insert, data); err != nil {
+		insert.Cancel()
+		return err
+	}
+	_, err = insert.Done()
+	return err
+}
+
+// stream sends the answer of a SELECT block by block.
+func (c *nativeConn) stream(session *chdb.Conn, sql string) error {
+	stream, err := session.Stream(sql, "Native")
+	if err != nil {
+		return c.exception(err)
+	}
+	defer stream.Close()
+	var total chdb.Stats
+	for first := true; ; first = false {
+		chunk, err := stream.Next()
+		if err != nil {
+			return c.exception(err)
+		}
+		block, s := chunk.Bytes(), chunk.Stats()
+		total.ReadRows += s.ReadRows
+		total.ReadBytes += s.ReadBytes
+		if first { // clients want a block of no rows before all others
+			err = c.header(session, sql, block)
+		}
+		if err == nil && len(block) > 0 {
+			err = c.send(block)
+		}
+		chunk.Free()
+		if err != nil {
+			return err
+		}
+		if len(block) == 0 {
+			return c.end(total)
+		}
+	}
+}
+
+// header sends the columns of a SELECT: those of its first block, or what DESCRIBE
+// says if it has no rows or a column whose layout is not known here.
+func (c *nativeConn) header(session *chdb.Conn, sql string, block []byte) error {
+	var columns []wire.Column
+	if len(block) > 0 {
+		if h, err := wire.Copy(io.Discard, bufio.NewReader(bytes.NewReader(block))); err == nil {
+			columns = h.Columns
+		}
+	}
+	if columns == nil {
+		described, err := describe(session, "("+strings.TrimRight(sql, "; \t\r\n")+"\n)")
+		if err != nil {
+			return nil // e.g. SELECT with FORMAT inside a union: the block itself must do
+		}
+		columns = described.columns
+	}
+	return c.send(wire.AppendHeader(nil, columns))
+}
+
+// sendAll sends the blocks of a whole answer one by one.
+func (c *nativeConn) sendAll(answer []byte) error {
+	in := bufio.NewReader(bytes.NewReader(answer))
+	for {
+		if _, err := in.Peek(1); err != nil {
+			return nil
+		}
+		var block bytes.Buffer
+		if _, err := wire.Copy(&block, in); err != nil {
+			return c.send(answer) // one block, as every statement but a large SHOW gives
+		}
+		if err := c.send(block.Bytes()); err != nil {
+			return err
+		}
+	}
+}
+
+// watch ends a statement when its client cancels it or goes away. The returned
+// function ends the watch.
+func (c *nativeConn) watch(comment string) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		next, err := c.in.Peek(1)
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			return // stop was called
+		}
+		if err != nil || next[0] == clientCancel {
+			c.backend.killID(comment)
+		}
+	}()
+	return func() {
+		_ = c.socket.SetReadDeadline(time.Unix(1, 0))
+		<-done
+		_ = c.socket.SetReadDeadline(time.Time{})
+	}
+}
