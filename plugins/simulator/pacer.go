@@ -96,8 +96,8 @@ func (p *pacer) next(now time.Duration) time.Duration {
 		at = (at + tick - 1) / tick * tick
 	}
 	at = max(at, now)
-	// While it is catching up it also waits until the bucket holds a batch.
-	batch := min(max(p.rate*int64(tick)/billion, 1), maxBatch, p.due(at)-p.sent)
+	// While it is catching up it also waits until the bucket holds a tick's events.
+	batch := min(max(p.rate*int64(tick)/billion, 1), maxBatch)
 	if lack := batch*billion - p.credit; lack > 0 {
 		perNano := burst * p.rate
 		at = max(at, p.filled+time.Duration((lack+perNano-1)/perNano))
