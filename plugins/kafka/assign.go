@@ -1,0 +1,204 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"clickstream/internal/event"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// sourceOf is what every record of an assignment points to.
+type sourceOf = *event.Source
+
+// stream identifies the topic for ever: names repeat, ids do not.
+func (f topicFacts) stream() uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(f.cluster))
+	h.Write(f.id[:])
+	return h.Sum64()
+}
+
+// commitTag is the metadata of our commits: it ties an offset to the topic's id.
+// A topic that was deleted and created anew keeps its name, and some brokers keep
+// the group's offsets with it; they mean nothing in the new log.
+func (f topicFacts) commitTag() string {
+	return "stream=" + strconv.FormatUint(f.stream(), 16)
+}
+
+// fetched looks at the group's offsets before they are used, and takes back those
+// that belong to an earlier topic of this name.
+func (s *session) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	for g := range resp.Groups {
+		for t := range resp.Groups[g].Topics {
+			topic := &resp.Groups[g].Topics[t]
+			for p := range topic.Partitions {
+				s.disown(&topic.Partitions[p])
+			}
+		}
+	}
+	return nil
+}
+
+func (s *session) disown(p *kmsg.OffsetFetchResponseGroupTopicPartition) {
+	if p.Offset < 0 || p.Metadata == nil || !strings.HasPrefix(*p.Metadata, "stream=") || *p.Metadata == s.facts.commitTag() {
+		return
+	}
+	s.log.log.With("topic", s.topic, "partition", p.Partition, "offset", p.Offset).
+		Warn("the group's offset belongs to a topic of this name that was deleted: reading the new one from its start")
+	p.Offset = 0
+}
+
+// assigned opens the partitions that the group gave us, before their first fetch.
+func (s *session) assigned(_ context.Context, starts map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, start := range starts[s.topic] {
+		if old := s.partitions[id]; old != nil {
+			old.offsets.Close()
+		}
+		at := max(start.EpochOffset().Offset, -1) // below zero: the start, the end, none
+		s.partitions[id] = &partition{
+			id:       id,
+			source:   &event.Source{Topic: s.topic, Stream: s.facts.stream(), Partition: id},
+			offsets:  newOffsets(at),
+			expected: at,
+		}
+	}
+	s.stats.rebalances.Incr(1)
+	return starts, nil
+}
+
+// revoked gives partitions up in good order: nothing more goes into the pipeline,
+// what is there is waited for and committed, and only then another member gets
+// them. franz-go keeps the heartbeats going meanwhile.
+func (s *session) revoked(which map[string][]int32) {
+	parts := s.pick(which)
+	if len(parts) == 0 {
+		return
+	}
+	idle := make([]<-chan struct{}, len(parts))
+	s.gate.Interrupt(func() {
+		for i, p := range parts {
+			idle[i] = p.offsets.Drain()
+		}
+	})
+	s.dropQueued()
+	s.await(idle)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := s.commit(ctx); err != nil && !s.closing.Load() && !errors.Is(err, errAssignmentOver) {
+		s.log.Warn("offset commit refused while giving up partitions: the next owner reads some records again", "error", err)
+	}
+	s.forget(parts)
+}
+
+// await waits until every channel is closed, drain_timeout is over, or the session
+// closes: then Benthos waits for no more answers either.
+func (s *session) await(idle []<-chan struct{}) {
+	if s.closing.Load() {
+		return
+	}
+	late := time.NewTimer(s.config.group.drain)
+	defer late.Stop()
+	for _, ch := range idle {
+		select {
+		case <-ch:
+		case <-s.ctx.Done():
+			return
+		case <-late.C:
+			s.log.Warn("drain_timeout is over before the output acknowledged: the next owner reads those records again",
+				"drain_timeout", s.config.group.drain.String())
+			return
+		}
+	}
+}
+
+// lost drops partitions that the group has already given to others: a commit would
+// be refused, or worse, taken.
+func (s *session) lost(which map[string][]int32) {
+	parts := s.pick(which)
+	for _, p := range parts {
+		p.offsets.Close()
+	}
+	s.gate.Interrupt(func() {})
+	s.forget(parts)
+	s.dropQueued()
+}
+
+// pick returns the open partitions among which.
+func (s *session) pick(which map[string][]int32) []*partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var parts []*partition
+	for _, id := range which[s.topic] {
+		if p := s.partitions[id]; p != nil {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// forget closes parts for good. A commit that is under way ends first.
+func (s *session) forget(parts []*partition) {
+	for _, p := range parts {
+		p.offsets.Close()
+		s.stats.clear(p.id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range parts {
+		if s.partitions[p.id] == p {
+			delete(s.partitions, p.id)
+		}
+	}
+}
+
+// dropQueued throws away the batches that may not be delivered any more.
+func (s *session) dropQueued() {
+	for _, b := range s.queue.Take(func(b *batch) bool { return b.part.offsets.Refuses() }) {
+		s.release(b)
+	}
+}
+
+// gate lets a callback in between two polls. Poll holds it from asking franz-go
+// for records until they are in the queue, so whoever interrupts knows that no
+// record of an earlier assignment is still on its way there.
+type gate struct {
+	mu      sync.Mutex
+	waiting atomic.Int32
+	cancel  atomic.Pointer[context.CancelFunc]
+}
+
+// Poll runs f, whose context ends when someone wants to interrupt.
+func (g *gate) Poll(ctx context.Context, f func(context.Context)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g.cancel.Store(&cancel)
+	if g.waiting.Load() > 0 {
+		cancel()
+	}
+	f(ctx)
+}
+
+// Interrupt runs f while no poll is under way.
+func (g *gate) Interrupt(f func()) {
+	g.waiting.Add(1)
+	if cancel := g.cancel.Load(); cancel != nil {
+		(*cancel)()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting.Add(-1)
+	f()
+}

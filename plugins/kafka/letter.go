@@ -1,0 +1,59 @@
+package kafka
+
+import (
+	"strconv"
+	"time"
+
+	"clickstream/internal/event"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// maxHeader bounds the text of one header, so that a letter always has room for
+// its headers.
+const maxHeader = 1 << 10
+
+// letterRoom is what a dead letter needs beside its key and value: eight headers
+// with their names, and the frame of a batch of one.
+const letterRoom = 4 << 10
+
+// letter makes a dead letter of r: why m was refused, and where it came from.
+func (o *output) letter(r *kgo.Record, m *service.Message) {
+	text, ok := m.MetaGet("fallback_error")
+	if !ok && m.GetError() != nil {
+		text = m.GetError().Error()
+	}
+	why := event.ParseRejection(text)
+	add := func(name, value string) {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(value[:min(len(value), maxHeader)])})
+	}
+	r.Headers = make([]kgo.RecordHeader, 0, 9)
+	add("reason", string(why.Reason))
+	add("field", why.Field)
+	add("message", why.Message)
+	if c := event.CoordinateOf(m.Context()); c != nil {
+		r.Key = c.Key
+		add("topic", c.Topic)
+		add("partition", strconv.Itoa(int(c.Partition)))
+		add("offset", strconv.FormatInt(c.Offset, 10))
+		add("timestamp", c.Time.UTC().Format(time.RFC3339Nano))
+	}
+	add("version", o.version)
+	o.fit(r)
+}
+
+// fit cuts a letter that is larger than the topic takes. It cannot be refused
+// instead: nobody is behind the dead letters to take it.
+func (o *output) fit(r *kgo.Record) {
+	room := int(o.limit.Load()) - letterRoom
+	if len(r.Key)+len(r.Value) <= room {
+		return
+	}
+	o.stats.truncated.Incr(1)
+	r.Headers = append(r.Headers, kgo.RecordHeader{Key: "truncated", Value: strconv.AppendInt(nil, int64(len(r.Value)), 10)})
+	if len(r.Key) > room {
+		r.Key = nil
+	}
+	r.Value = r.Value[:max(0, min(len(r.Value), room-len(r.Key)))]
+}

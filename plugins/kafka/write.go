@@ -1,0 +1,242 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"clickstream/internal/event"
+	"clickstream/internal/process"
+
+	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// How long to wait before records that failed are sent once more. franz-go itself
+// retries what the protocol calls retryable; this is for the rest, such as a topic
+// that is gone for the moment.
+const (
+	minResend = 250 * time.Millisecond
+	maxResend = 5 * time.Second
+)
+
+// hardStopGrace is how long records may still take once a hard stop has come.
+const hardStopGrace = 500 * time.Millisecond
+
+// write is one WriteBatch: its records in one slab, and what became of them.
+type write struct {
+	records []kgo.Record
+	left    atomic.Int64
+	done    chan struct{}
+
+	mu     sync.Mutex
+	failed map[*kgo.Record]error // nil as long as nothing failed
+}
+
+// promise is the callback of every record. It runs on franz-go's one goroutine for
+// callbacks, so it must be cheap.
+func (w *write) promise(r *kgo.Record, err error) {
+	if err != nil {
+		w.mu.Lock()
+		if w.failed == nil {
+			w.failed = map[*kgo.Record]error{}
+		}
+		w.failed[r] = err
+		w.mu.Unlock()
+	}
+	if w.left.Add(-1) == 0 {
+		close(w.done)
+	}
+}
+
+// WriteBatch returns when the brokers have every message. Its error names the
+// messages that no retry can help; only at a hard stop does it give up on others.
+func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) error {
+	w, err := o.prepare(batch)
+	if err != nil {
+		return err
+	}
+	refused := map[*kgo.Record]error{}
+	pending := make([]*kgo.Record, len(w.records))
+	for i := range w.records {
+		pending[i] = &w.records[i]
+	}
+	for pause := minResend; len(pending) > 0; pause = min(2*pause, maxResend) {
+		failed, err := o.send(ctx, w, pending)
+		if err != nil {
+			process.AddUnacked(len(pending))
+			return service.ErrEndOfInput // neither acknowledged nor refused
+		}
+		if pending = o.sort(ctx, w, failed, refused); len(pending) == 0 {
+			break
+		}
+		o.stats.retries.Incr(int64(len(pending)))
+		if !sleep(ctx, pause) {
+			process.AddUnacked(len(pending))
+			return service.ErrEndOfInput
+		}
+	}
+	return o.finish(batch, w, refused)
+}
+
+// send produces records in their order and waits for all of them. It returns the
+// failures, or an error when the hard stop came first.
+func (o *output) send(ctx context.Context, w *write, records []*kgo.Record) (map[*kgo.Record]error, error) {
+	w.left.Store(int64(len(records)))
+	w.done = make(chan struct{})
+	w.failed = nil
+	promise := w.promise
+	for _, r := range records {
+		o.cl.Produce(ctx, r, promise)
+	}
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+		// What was sent already cannot be called back, but it may still be answered.
+		late := time.NewTimer(hardStopGrace)
+		defer late.Stop()
+		select {
+		case <-w.done:
+		case <-late.C:
+			return nil, ctx.Err()
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.failed) > 0 && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return w.failed, nil
+}
+
+// sort puts the failures that no retry can help into refused, and returns the
+// others, in the order of the batch.
+func (o *output) sort(ctx context.Context, w *write, failed, refused map[*kgo.Record]error) (again []*kgo.Record) {
+	if len(failed) == 0 {
+		return nil
+	}
+	var why error
+	for i := range w.records {
+		r := &w.records[i]
+		err := failed[r]
+		if errors.Is(err, kerr.MessageTooLarge) {
+			err = o.alone(ctx, w, r)
+		}
+		switch {
+		case err == nil:
+		case hopeless(err):
+			refused[r] = o.rejection(r, err)
+		default:
+			why = err
+			again = append(again, r)
+		}
+	}
+	if why != nil {
+		o.trouble(why)
+	}
+	return again
+}
+
+// alone sends a record by itself: a broker that finds a batch too large refuses
+// all of its records, and only one of them may be at fault.
+func (o *output) alone(ctx context.Context, w *write, r *kgo.Record) error {
+	failed, err := o.send(ctx, w, []*kgo.Record{r})
+	if err != nil {
+		return err
+	}
+	return failed[r]
+}
+
+// hopeless reports whether a record will be refused however often it is sent.
+func hopeless(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
+		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp)
+}
+
+// rejection is what the pipeline gets to read about a refused record: never its
+// content.
+func (o *output) rejection(r *kgo.Record, err error) error {
+	if !errors.Is(err, kerr.MessageTooLarge) {
+		return &event.Rejection{Reason: event.ReasonOther, Message: "topic " + o.topic + ": " + err.Error()}
+	}
+	return &event.Rejection{Reason: event.ReasonRange, Message: fmt.Sprintf(
+		"record of %d bytes: topic %s takes %d at most (max.message.bytes)", len(r.Key)+len(r.Value), o.topic, o.limit.Load())}
+}
+
+// trouble reports an error that waiting may mend, and lets franz-go forget a topic
+// that is gone: it holds on to a topic's id, so one that was created anew would be
+// refused for ever.
+func (o *output) trouble(err error) {
+	why, _ := o.explain(err)
+	o.down(why)
+	if errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.UnknownTopicOrPartition) {
+		o.cl.PurgeTopicsFromProducing(o.topic)
+	}
+}
+
+// finish counts, and makes the error that names the refused messages.
+func (o *output) finish(batch service.MessageBatch, w *write, refused map[*kgo.Record]error) error {
+	bytes := int64(0)
+	for i := range w.records {
+		bytes += int64(len(w.records[i].Key) + len(w.records[i].Value))
+	}
+	o.stats.bytes.Incr(bytes)
+	o.stats.records.Incr(int64(len(w.records) - len(refused)))
+	if o.log.quiet.Load() {
+		o.up()
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	o.stats.errors.Incr(int64(len(refused)))
+	var result *service.BatchError
+	for i := range w.records {
+		err, ok := refused[&w.records[i]]
+		if !ok {
+			continue
+		}
+		if result == nil {
+			result = service.NewBatchError(batch, err)
+		}
+		result.Failed(i, err)
+	}
+	return result
+}
+
+// prepare makes the records of a batch. Keys and values are not copied: franz-go
+// reads them until the promise, and messages do not change.
+func (o *output) prepare(batch service.MessageBatch) (*write, error) {
+	w := &write{records: make([]kgo.Record, len(batch))}
+	var key *service.MessageBatchInterpolationExecutor
+	if o.config.key != nil {
+		key = batch.InterpolationExecutor(o.config.key)
+	}
+	now := time.Now()
+	for i, m := range batch {
+		value, err := m.AsBytes()
+		if err != nil {
+			return nil, fmt.Errorf("message %d of the batch: %w", i, err)
+		}
+		r := &w.records[i]
+		r.Value = value
+		r.Timestamp = now
+		switch {
+		case o.config.keyField != "":
+			if text, ok := event.Lookup(value, o.config.keyField); ok {
+				r.Key = text
+			}
+		case key != nil:
+			if r.Key, err = key.TryBytes(i); err != nil {
+				return nil, fmt.Errorf("key of message %d of the batch: %w", i, err)
+			}
+		}
+		if o.config.deadLetters {
+			o.letter(r, m)
+		}
+	}
+	return w, nil
+}
