@@ -130,6 +130,7 @@ func start(c Config) (*Broker, error) {
 		cluster.Close()
 		return nil, fmt.Errorf("broker janitor: %w", err)
 	}
+	b.janitor.start()
 	return b, nil
 }
 

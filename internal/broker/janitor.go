@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -22,7 +21,6 @@ type janitor struct {
 	client  *kgo.Client // of our own broker: kfake lists its groups to clients only
 	full    map[string]*kfake.FaultHandle
 	warn    *sparse
-	log     *slog.Logger
 	stop    context.CancelFunc
 	done    chan struct{}
 }
@@ -35,13 +33,17 @@ func newJanitor(c Config, b *Broker) (*janitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	j := &janitor{
+	return &janitor{
 		config: c, cluster: b.cluster, client: client, full: map[string]*kfake.FaultHandle{},
-		warn: newSparse(c.Log), log: c.Log, stop: cancel, done: make(chan struct{}),
-	}
+		warn: newSparse(c.Log), done: make(chan struct{}),
+	}, nil
+}
+
+// start sweeps until close.
+func (j *janitor) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	j.stop = cancel
 	go j.run(ctx)
-	return j, nil
 }
 
 func (j *janitor) run(ctx context.Context) {

@@ -1,0 +1,166 @@
+package broker
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// request is a frame with this size, key and version, and rest behind them.
+func request(size uint32, key, version int16, rest ...byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, size)
+	b = binary.BigEndian.AppendUint16(b, uint16(key))
+	b = binary.BigEndian.AppendUint16(b, uint16(version))
+	return append(b, rest...)
+}
+
+// apiVersions is a whole, sound request of version 0 without a client id.
+func apiVersions() []byte {
+	return request(10, int16(kmsg.ApiVersions), 0, 0, 0, 0, 1, 0xff, 0xff)
+}
+
+// TestForeignersAreReset sends what is no Kafka request to a live broker: each gets
+// its connection reset, and the broker goes on serving Kafka clients.
+func TestForeignersAreReset(t *testing.T) {
+	b := startTest(t, testConfig(t))
+	cl := client(t, b.Addr())
+	createTopic(t, cl, topic, 3)
+	for name, hello := range map[string][]byte{
+		"unknown key":         request(10, 9999, 0, 0, 0, 0, 1, 0, 0),
+		"negative key":        request(10, -1, 0, 0, 0, 0, 1, 0, 0),
+		"negative version":    request(10, 3, -1, 0, 0, 0, 1, 0, 0),
+		"http":                []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+		"ssh":                 []byte("SSH-2.0-OpenSSH_9.2\r\n"),
+		"tls":                 tlsHello(t),
+		"huge":                request(maxFrame+1, 3, 0),
+		"small":               request(4, 3, 0),
+		"empty":               make([]byte, 64),
+		"all ones":            bytes.Repeat([]byte{0xff}, 64),
+		"bad after a request": append(apiVersions(), request(10, 9999, 0)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", b.Addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(10 * time.Second))
+			_, err = conn.Write(hello)
+			if err == nil {
+				_, err = io.Copy(io.Discard, conn)
+			}
+			var timeout net.Error
+			if errors.As(err, &timeout) && timeout.Timeout() {
+				t.Error("the connection was left open")
+			}
+		})
+	}
+	produce(t, cl, 0, 10)
+}
+
+// TestOddRequestsAreSurvived sends each request Kafka knows with a body of nothing
+// but zeroes or ones in the oldest and an absurd version.
+func TestOddRequestsAreSurvived(t *testing.T) {
+	b := startTest(t, testConfig(t))
+	for key := range int16(128) {
+		if kmsg.RequestForKey(key) == nil {
+			continue
+		}
+		for _, version := range []int16{0, 1 << 14} {
+			for _, fill := range []byte{0, 0xff} {
+				conn, err := net.Dial("tcp", b.Addr())
+				if err != nil {
+					t.Fatalf("after key %d: %v", key, err)
+				}
+				rest := bytes.Repeat([]byte{fill}, 60)
+				conn.Write(request(uint32(len(rest)+4), key, version, rest...))
+				conn.(*net.TCPConn).CloseWrite()
+				conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+				io.Copy(io.Discard, conn)
+				conn.Close()
+			}
+		}
+	}
+	cl := client(t, b.Addr())
+	createTopic(t, cl, topic, 3)
+	produce(t, cl, 0, 10)
+}
+
+func tlsHello(t *testing.T) []byte {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	go tls.Client(ours, &tls.Config{ServerName: "localhost"}).Handshake()
+	buf := make([]byte, 4096)
+	n, err := theirs.Read(buf)
+	theirs.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return buf[:n]
+}
+
+// memoryConn is a connection whose peer sent these bytes.
+type memoryConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c memoryConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
+func (memoryConn) Close() error                 { return nil }
+func (memoryConn) RemoteAddr() net.Addr         { return &net.TCPAddr{} }
+
+// FuzzGuard: whatever comes, in whatever pieces, the guard hands out a prefix of it
+// that consists of sound requests, the last possibly cut short by the peer.
+func FuzzGuard(f *testing.F) {
+	f.Add(apiVersions(), true)
+	f.Add(append(apiVersions(), apiVersions()...), false)
+	f.Add(request(10, 9999, 0), true)
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), false)
+	f.Add(request(8, 3, 9, 1, 2, 3, 4), true)
+	f.Fuzz(func(t *testing.T, sent []byte, whole bool) {
+		var from io.Reader = bytes.NewReader(sent)
+		if !whole {
+			from = iotest.OneByteReader(from)
+		}
+		g := &guardConn{Conn: memoryConn{Reader: from}, log: newSparse(slog.New(slog.DiscardHandler))}
+		got, _ := io.ReadAll(g)
+		if !bytes.HasPrefix(sent, got) {
+			t.Fatalf("handed out\n got %x\nwant a prefix of %x", got, sent)
+		}
+		for rest := got; len(rest) > 0; {
+			if len(rest) < headSize {
+				t.Fatalf("handed out %d bytes of an unchecked head", len(rest))
+			}
+			size, err := checkHead([headSize]byte(rest))
+			if err != nil {
+				t.Fatalf("handed out a bad request: %v", err)
+			}
+			rest = rest[min(int(size)+4, len(rest)):]
+		}
+		if want := soundPrefix(sent); len(got) != want {
+			t.Fatalf("bytes handed out\n got %d\nwant %d", len(got), want)
+		}
+	})
+}
+
+// soundPrefix is the length of what a guard must hand out, computed the plain way.
+func soundPrefix(sent []byte) int {
+	done := 0
+	for len(sent)-done >= headSize {
+		size, err := checkHead([headSize]byte(sent[done:]))
+		if err != nil {
+			return done
+		}
+		done = min(done+int(size)+4, len(sent))
+	}
+	return done
+}
