@@ -34,9 +34,13 @@ func dial(c *config) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newServer(c, conn), nil
+}
+
+func newServer(c *config, conn api.Conn) *server {
 	s := &server{config: c, conn: conn}
 	s.reader = proto.NewReader(&s.feed)
-	return s, nil
+	return s
 }
 
 // pinned are the settings of every insert. The table's rows are told apart by
