@@ -138,8 +138,13 @@ func openInput(pc *service.ParsedConfig, res *service.Resources) (service.BatchI
 	if err != nil {
 		return nil, err
 	}
+	in := &input{config: config, log: newLimiter(res.Logger()), stats: newInputStats(res.Metrics())}
+	// franz-go knows limits of its own, such as a fetch_max_wait of 10 ms or more.
+	if err := kgo.ValidateOpts((&session{config: &in.config}).options(nil)...); err != nil {
+		return nil, err
+	}
 	config.warn(res.Logger())
-	return &input{config: config, log: newLimiter(res.Logger()), stats: newInputStats(res.Metrics())}, nil
+	return in, nil
 }
 
 func (in *input) health() string { return in.config.name() + "/" + in.config.topic + " input" }
@@ -155,6 +160,7 @@ func (in *input) Connect(ctx context.Context) error {
 	}
 	s, err := newSession(in, facts)
 	if err != nil {
+		process.Fatal(err)
 		return service.NewErrBackOff(fmt.Errorf("%s: %w", in.config.name(), err), fatalWait)
 	}
 	in.mu.Lock()

@@ -151,6 +151,9 @@ func openOutput(pc *service.ParsedConfig, res *service.Resources) (service.Batch
 		},
 	}
 	o.limit.Store(defaultLimit)
+	if err := kgo.ValidateOpts(o.options(newWatch())...); err != nil {
+		return nil, service.BatchPolicy{}, 0, err
+	}
 	return o, service.BatchPolicy{}, config.inFlight, nil
 }
 
@@ -184,11 +187,9 @@ func (o *output) Connect(ctx context.Context) error {
 		o.cl = cl
 		watchCtx, stop := context.WithCancel(context.Background())
 		o.stop, o.watched = stop, make(chan struct{})
-		defer func() {
-			go func() {
-				defer close(o.watched)
-				health.run(watchCtx, &o.link)
-			}()
+		go func() {
+			defer close(o.watched)
+			health.run(watchCtx, &o.link)
 		}()
 	}
 	if _, err := o.reach(ctx); err != nil {

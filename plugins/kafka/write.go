@@ -128,6 +128,8 @@ func (o *output) sort(ctx context.Context, w *write, failed, refused map[*kgo.Re
 		}
 		switch {
 		case err == nil:
+		case o.config.deadLetters && o.halve(r, err):
+			again = append(again, r)
 		case hopeless(err):
 			refused[r] = o.rejection(r, err)
 		default:
