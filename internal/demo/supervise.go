@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -158,6 +157,3 @@ func (l *launcher) once(ctx context.Context, sv service) error {
 	}
 	return nil
 }
-
-// errStopped is the cause of a context that the user ended.
-var errStopped = errors.New("stopped")
