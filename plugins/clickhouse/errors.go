@@ -159,8 +159,22 @@ func (c *config) cause(err error) error {
 		return fmt.Errorf("the server does not speak TLS on this port: switch `tls` off, or use the port for TLS (%w)", err)
 	case untrusted(err):
 		return fmt.Errorf("%w: set `tls.root_cas_file` to the authority that signed the certificate, or connect by a name that it holds", err)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: the server closed the connection (if it keeps doing so: does this port speak %s?)", err, c.speaks())
 	}
 	return err
+}
+
+// speaks names what is spoken on the wire.
+func (c *config) speaks() string {
+	name := "the native protocol"
+	if c.http {
+		name = "HTTP"
+	}
+	if c.tls != nil {
+		name += " over TLS"
+	}
+	return name
 }
 
 func (c *config) serverCause(e *driver.Exception) error {
