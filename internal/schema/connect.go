@@ -1,0 +1,232 @@
+package schema
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// TLS is how a connection is encrypted. The zero value is plain text.
+type TLS struct {
+	Enabled bool
+	// CA is a PEM file of the authorities to trust; empty: those of the system.
+	CA string
+	// Cert and Key are PEM files of a client certificate; empty: none.
+	Cert, Key string
+}
+
+// config reads the files; its errors name them.
+func (t TLS) config() (*tls.Config, error) {
+	if !t.Enabled {
+		if t.CA != "" || t.Cert != "" || t.Key != "" {
+			return nil, errors.New("certificates are given, but TLS is off: switch it on")
+		}
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, fmt.Errorf("certificate authority: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("certificate authority: want PEM certificates in %q, got none", t.CA)
+		}
+	}
+	if t.Cert != "" || t.Key != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, fmt.Errorf("client certificate: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// Kafka is how to reach the brokers.
+type Kafka struct {
+	// Brokers is a list with commas of host:port.
+	Brokers string
+	TLS     TLS
+	// Mechanism is empty, PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+	Mechanism      string
+	User, Password string
+}
+
+const (
+	dialTimeout = 5 * time.Second
+	askTimeout  = 10 * time.Second // a server that has not answered by then is asked anew
+)
+
+// options are franz-go's; its errors are the configuration's.
+func (k Kafka) options() ([]kgo.Opt, error) {
+	brokers, err := addresses(k.Brokers)
+	if err != nil {
+		return nil, fmt.Errorf("kafka brokers: %w", err)
+	}
+	opts := []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID("clickstream-init"), kgo.DisableClientMetrics(), kgo.DialTimeout(dialTimeout)}
+	config, err := k.TLS.config()
+	if err != nil {
+		return nil, fmt.Errorf("kafka tls: %w", err)
+	}
+	if config != nil {
+		opts = append(opts, kgo.DialTLSConfig(config))
+	}
+	if k.Mechanism == "" {
+		return opts, nil
+	}
+	if k.User == "" || k.Password == "" {
+		return nil, fmt.Errorf("kafka sasl: %s wants KAFKA_USER and KAFKA_PASSWORD, one of them is empty", k.Mechanism)
+	}
+	switch login := (scram.Auth{User: k.User, Pass: k.Password}); strings.ToUpper(k.Mechanism) {
+	case "PLAIN":
+		return append(opts, kgo.SASL(plain.Auth{User: k.User, Pass: k.Password}.AsMechanism())), nil
+	case "SCRAM-SHA-256":
+		return append(opts, kgo.SASL(login.AsSha256Mechanism())), nil
+	case "SCRAM-SHA-512":
+		return append(opts, kgo.SASL(login.AsSha512Mechanism())), nil
+	}
+	return nil, fmt.Errorf("kafka sasl mechanism: want PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, got %q", k.Mechanism)
+}
+
+// ClickHouse is how to reach the server, over its native protocol.
+type ClickHouse struct {
+	// Addresses is a list with commas of host:port; the first that answers is used.
+	Addresses      string
+	User, Password string
+	TLS            TLS
+}
+
+// options are clickhouse-go's; its errors are the configuration's.
+func (c ClickHouse) options() (*clickhouse.Options, error) {
+	list, err := addresses(c.Addresses)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse addresses: %w", err)
+	}
+	config, err := c.TLS.config()
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse tls: %w", err)
+	}
+	return &clickhouse.Options{
+		Addr:        list,
+		Auth:        clickhouse.Auth{Username: c.User, Password: c.Password},
+		TLS:         config,
+		DialTimeout: dialTimeout,
+		// A statement that changes a large table may take its time.
+		ReadTimeout: 10 * time.Minute,
+	}, nil
+}
+
+// addresses splits a list with commas and checks each entry.
+func addresses(list string) ([]string, error) {
+	var all []string
+	for _, a := range strings.Split(list, ",") {
+		if a = strings.TrimSpace(a); a == "" {
+			continue
+		}
+		if _, port, err := net.SplitHostPort(a); err != nil || port == "" {
+			return nil, fmt.Errorf("want host:port, got %q", a)
+		}
+		all = append(all, a)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("want at least one host:port, got none")
+	}
+	return all, nil
+}
+
+// waiter asks servers that may not be up yet until they answer.
+type waiter struct {
+	until time.Time
+	say   func(string)
+}
+
+// askPoll is the pause between two questions to a server that does not answer.
+const askPoll = 200 * time.Millisecond
+
+// await asks until ask returns nil, an error that hopeless says no wait can mend, or
+// time is up. The first time that it has to wait it says so.
+func (w waiter) await(ctx context.Context, name string, ask func(context.Context) error, hopeless func(error) bool) error {
+	tick := time.NewTicker(askPoll)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		err := once(ctx, ask)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s: %w", name, ctx.Err())
+		case hopeless(err) || untrusted(err):
+			return fmt.Errorf("%s: %w", name, err)
+		case !time.Now().Before(w.until):
+			return fmt.Errorf("%s does not answer: %w; start it, correct its address, or wait longer with --wait", name, err)
+		case first:
+			w.say(fmt.Sprintf("waiting up to %s for %s (%v)", time.Until(w.until).Round(time.Second), name, err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+func once(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return ask(ctx)
+}
+
+// untrusted tells whether a certificate was refused: that is for a person to mend.
+func untrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var alert tls.AlertError
+	return errors.As(err, &verification) || errors.As(err, &alert)
+}
+
+// openClickHouse connects and waits until the server answers.
+func openClickHouse(ctx context.Context, o *clickhouse.Options, w waiter) (driver.Conn, error) {
+	conn, err := clickhouse.Open(o)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse: %w", err)
+	}
+	err = w.await(ctx, "ClickHouse at "+strings.Join(o.Addr, ","), conn.Ping, refused)
+	if err == nil {
+		return conn, nil
+	}
+	if refused(err) {
+		err = fmt.Errorf("%w%s", err, nextLogin)
+	}
+	return nil, errors.Join(err, conn.Close())
+}
+
+// openKafka connects and waits until a broker answers.
+func openKafka(ctx context.Context, opts []kgo.Opt, brokers string, w waiter) (*kgo.Client, error) {
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka: %w", err)
+	}
+	if err := w.await(ctx, "Kafka at "+brokers, client.Ping, loginFailed); err != nil {
+		client.Close()
+		return nil, explainKafka(err)
+	}
+	return client, nil
+}
+
+// loginFailed tells whether a broker answered that it refuses this login.
+func loginFailed(err error) bool {
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || errors.Is(err, kerr.IllegalSaslState)
+}
