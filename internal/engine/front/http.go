@@ -2,21 +2,33 @@ package front
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
+
+	"clickstream/internal/engine/chdb"
 )
 
 // HTTP serves the HTTP protocol.
 type HTTP struct {
 	backend *Backend
 	server  *http.Server
+	wait    sync.WaitGroup // requests that use the engine
 }
 
 // NewHTTP makes a server over b.
 func NewHTTP(b *Backend) *HTTP {
 	h := &HTTP{backend: b}
-	h.server = &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute}
+	h.server = &http.Server{
+		Handler: h, ReadHeaderTimeout: helloTimeout, IdleTimeout: 5 * time.Minute,
+		MaxHeaderBytes: 1 << 20, // statements come in ?query=
+	}
 	return h
 }
 
@@ -28,9 +40,130 @@ func (h *HTTP) Serve(l net.Listener) { _ = h.server.Serve(l) }
 func (h *HTTP) Drain(ctx context.Context) { _ = h.server.Shutdown(ctx) }
 
 // Close closes every connection and waits until none uses the engine.
-func (h *HTTP) Close() { _ = h.server.Close() }
+func (h *HTTP) Close() {
+	_ = h.server.Close()
+	h.wait.Wait()
+}
 
-// ServeHTTP is not finished.
+// ServeHTTP answers one request.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "not yet", http.StatusNotImplemented)
+	h.wait.Add(1)
+	defer h.wait.Done()
+	values := r.URL.Query()
+	switch {
+	case !fromThisMachine(r):
+		http.Error(w, "the embedded engine answers programs on this machine, not web pages of others", http.StatusForbidden)
+		return
+	case r.URL.Path == "/ping", r.URL.Path == "/replicas_status",
+		r.URL.Path == "/" && r.Method == http.MethodGet && !values.Has("query"):
+		_, _ = io.WriteString(w, "Ok.\n")
+		return
+	case r.URL.Path != "/":
+		http.Error(w, "There is no handle "+r.URL.Path, http.StatusNotFound)
+		return
+	}
+	x := &exchange{HTTP: h, w: w, r: r, values: values, id: values.Get("query_id")}
+	if x.id == "" {
+		x.id = h.backend.newID()
+	}
+	head := w.Header()
+	head.Set("X-ClickHouse-Server-Display-Name", h.backend.name)
+	head.Set("X-ClickHouse-Timezone", h.backend.zone)
+	head.Set("X-ClickHouse-Query-Id", x.id)
+	err := h.login(r, values)
+	if err == nil {
+		err = x.serve()
+	}
+	if err != nil {
+		x.fail(err)
+	}
+}
+
+// fromThisMachine refuses what a browser sends for a page of another site: such a
+// page may not read the answer but could send a DROP, and with a name of its own
+// that resolves to 127.0.0.1 it could read too.
+func fromThisMachine(r *http.Request) bool {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if !isLoopback(host) {
+		return false
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	page, err := url.Parse(origin)
+	return err == nil && isLoopback(page.Hostname())
+}
+
+// login finds name and password where clients put them.
+func (h *HTTP) login(r *http.Request, values url.Values) error {
+	user, password := r.Header.Get("X-ClickHouse-User"), r.Header.Get("X-ClickHouse-Key")
+	if name, secret, ok := r.BasicAuth(); ok {
+		user, password = name, secret
+	}
+	if values.Has("user") {
+		user = values.Get("user")
+	}
+	if values.Has("password") {
+		password = values.Get("password")
+	}
+	return h.backend.authenticate(user, password)
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	*HTTP
+	w      http.ResponseWriter
+	r      *http.Request
+	values url.Values
+	id     string
+}
+
+// fail answers with an exception. Nothing may have been sent before.
+func (x *exchange) fail(err error) {
+	e := exception(err)
+	head := x.w.Header()
+	head.Set("X-ClickHouse-Exception-Code", strconv.Itoa(e.Code))
+	head.Set("Content-Type", "text/plain; charset=UTF-8")
+	head.Del("Content-Encoding")
+	head.Del("Content-Length")
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		x.w.WriteHeader(http.StatusRequestEntityTooLarge)
+	} else {
+		x.w.WriteHeader(status(e.Code))
+	}
+	_, _ = io.WriteString(x.w, x.text(e)+"\n")
+}
+
+// text is an exception as the server prints it.
+func (h *HTTP) text(e *chdb.Error) string {
+	if strings.Contains(e.Text, "(version ") {
+		return e.Text
+	}
+	return e.Text + " (version " + h.backend.version + ")"
+}
+
+// status maps a code as ClickHouse's exceptionCodeToHTTPStatus does.
+func status(code int) int {
+	switch code {
+	case 516, 194: // AUTHENTICATION_FAILED, REQUIRED_PASSWORD
+		return http.StatusUnauthorized
+	case 497: // ACCESS_DENIED
+		return http.StatusForbidden
+	case 60, 81, 79: // UNKNOWN_TABLE, UNKNOWN_DATABASE, INCORRECT_FILE_NAME
+		return http.StatusNotFound
+	case 159: // TIMEOUT_EXCEEDED
+		return http.StatusRequestTimeout
+	case 48: // NOT_IMPLEMENTED
+		return http.StatusNotImplemented
+	case 241, 252, 202: // MEMORY_LIMIT_EXCEEDED, TOO_MANY_PARTS, TOO_MANY_SIMULTANEOUS_QUERIES
+		return http.StatusServiceUnavailable
+	case 6, 16, 26, 27, 36, 38, 41, 43, 44, 46, 47, 50, 53, 62, 70, 72, 115, 117: // parse errors, unknown names, wrong types
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
 }

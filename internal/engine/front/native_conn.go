@@ -2,6 +2,7 @@ package front
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -195,17 +196,20 @@ func (c *nativeConn) end(s chdb.Stats) error {
 // frame is the most that is compressed at once, as in ClickHouse.
 const frame = 1 << 20
 
+// blockInfo says: not overflows, bucket -1, end.
+var blockInfo = []byte{1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0}
+
 // send sends a block that the engine wrote as FORMAT Native.
 func (c *nativeConn) send(block []byte) error {
 	c.out = append(c.out, serverData)
-	c.out = wire.AppendString(c.out, "")               // no external table
-	info := []byte{1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0} // not overflows, bucket -1, end
+	c.out = wire.AppendString(c.out, "") // no external table
+
 	if !c.compress {
-		c.out = append(append(c.out, info...), block...)
+		c.out = append(append(c.out, blockInfo...), block...)
 		return c.flush()
 	}
 	w := compress.NewWriter(compress.LevelZero, c.method)
-	raw := append(info, block...)
+	raw := append(bytes.Clone(blockInfo), block...)
 	for len(raw) > 0 {
 		n := min(len(raw), frame)
 		if err := w.Compress(raw[:n]); err != nil {

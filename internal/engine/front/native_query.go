@@ -86,10 +86,34 @@ func (c *nativeConn) run(session *chdb.Conn, st statement.Statement, comment str
 	if st.Kind == "SET" || st.Kind == "USE" {
 		c.remember(st.SQL)
 	}
-	if err := c.sendAll(result.Bytes()); err != nil {
+	err = c.sendAll(result.Bytes())
+	if err == nil && len(result.Bytes()) == 0 && lists[st.Kind] {
+		err = c.emptyList(session, st.Bare)
+	}
+	if err != nil {
 		return err
 	}
 	return c.end(result.Stats())
+}
+
+// lists are the statements whose answer is a table even if it has no rows. They
+// change nothing, so they may run twice.
+var lists = map[string]bool{"SHOW": true, "DESCRIBE": true, "DESC": true, "EXPLAIN": true}
+
+// emptyList sends the columns of an answer without rows: clients want them, and in
+// the Native format the engine writes nothing at all.
+func (c *nativeConn) emptyList(session *chdb.Conn, sql string) error {
+	text, err := session.Text(sql, "TSVWithNamesAndTypes")
+	lines := strings.Split(text, "\n")
+	if err != nil || len(lines) < 2 {
+		return nil // the client gets no columns, which some bear
+	}
+	names, kinds := strings.Split(lines[0], "\t"), strings.Split(lines[1], "\t")
+	var columns []wire.Column
+	for i := range min(len(names), len(kinds)) {
+		columns = append(columns, wire.Column{Name: unescape(names[i]), Type: unescape(kinds[i])})
+	}
+	return c.send(wire.AppendHeader(nil, columns))
 }
 
 // maxRemembered bounds the statements that every later one of a connection repeats.

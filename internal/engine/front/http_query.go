@@ -1,0 +1,279 @@
+package front
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"clickstream/internal/engine/chdb"
+	"clickstream/internal/engine/statement"
+)
+
+// serve runs the request's statement. The error goes to the client as an exception.
+func (x *exchange) serve() error {
+	in, err := x.read()
+	if err != nil {
+		return err
+	}
+	format := x.format(in.Format)
+	if revision, _ := strconv.ParseUint(x.values.Get("client_protocol_version"), 10, 64); revision > 0 &&
+		strings.TrimSpace(in.SQL) == helloSQL && strings.EqualFold(format, "Native") {
+		return x.hello(revision)
+	}
+	leave, err := x.backend.enter(x.r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	r := x.request()
+	session, err := x.backend.session(r)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for name, data := range in.tables {
+		if err := x.external(session, name, data); err != nil {
+			return err
+		}
+	}
+	if in.Insert != nil {
+		return x.insert(session, in, r.comment())
+	}
+	if in.Kind == "KILL" {
+		defer x.backend.whileKilling()()
+	}
+	stop := x.watch(r.comment())
+	defer stop()
+	x.setFormat(format)
+	isSelect := in.Kind == "SELECT" || in.Kind == "WITH"
+	if isSelect && joinable[strings.ToLower(format)] && x.values.Get("wait_end_of_query") != "1" {
+		return x.stream(session, in, format)
+	}
+	return x.whole(session, in, format)
+}
+
+// format is what the answer is written in: the statement's word comes first.
+func (x *exchange) format(clause string) string {
+	for _, name := range []string{clause, x.values.Get("default_format"), x.r.Header.Get("X-ClickHouse-Format")} {
+		if name != "" {
+			return name
+		}
+	}
+	return "TabSeparated"
+}
+
+// watch ends the statement when its client goes away.
+func (x *exchange) watch(comment string) (stop func()) {
+	stopped := context.AfterFunc(x.r.Context(), func() { x.backend.killID(comment) })
+	return func() { stopped() }
+}
+
+// external fills a temporary table of the session with an uploaded file.
+func (x *exchange) external(session *chdb.Conn, name string, data io.Reader) error {
+	structure := x.values.Get(name + "_structure")
+	if structure == "" {
+		var columns []string
+		for i, kind := range strings.Split(x.values.Get(name+"_types"), ",") {
+			columns = append(columns, fmt.Sprintf("_%d %s", i+1, kind))
+		}
+		structure = strings.Join(columns, ", ")
+	}
+	format := x.values.Get(name + "_format")
+	if format == "" {
+		format = "TabSeparated"
+	}
+	table := statement.Identifier(name)
+	if err := session.Exec("CREATE TEMPORARY TABLE " + table + " (" + structure + ")"); err != nil {
+		return err
+	}
+	return feed(session, "INSERT INTO "+table, format, data)
+}
+
+// insert feeds a request's rows to the engine as they come.
+func (x *exchange) insert(session *chdb.Conn, in input, comment string) error {
+	format := in.Insert.Format
+	if format == "" {
+		format = "Values"
+	}
+	insert, err := session.Insert(in.Insert.Head, format)
+	if err != nil {
+		return err
+	}
+	var killed atomic.Bool
+	defer x.backend.open.add(comment, func() {
+		killed.Store(true)
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
+	})()
+	if err := pour(insert, in.data); err != nil {
+		insert.Cancel() // the client broke off: nothing of it may stay
+		if killed.Load() {
+			return errKilled
+		}
+		return err
+	}
+	stats, err := insert.Done()
+	if err != nil {
+		return err
+	}
+	x.setSummary(stats)
+	x.w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
+	x.w.Header().Set("Content-Length", "0")
+	x.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// piece is how much of an insert is given to the engine at once.
+const piece = 256 << 10
+
+// pour writes data to insert. Its error is that of the client; the engine's is
+// told by Done. When the engine takes no more, the rest is still read: a client
+// that is cut off while it sends does not see the answer.
+func pour(insert *chdb.Insert, data io.Reader) error {
+	buffer := make([]byte, piece)
+	for {
+		n, err := fill(data, buffer)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if err != nil {
+			_, _ = insert.Write(buffer[:n])
+			return nil
+		}
+		if _, refused := insert.Write(buffer); refused != nil {
+			_, err := io.Copy(io.Discard, data)
+			return err
+		}
+	}
+}
+
+// whole answers with a result that is in memory as a whole.
+func (x *exchange) whole(session *chdb.Conn, in input, format string) error {
+	result, err := session.Query(in.SQL, format, in.params...)
+	if err != nil {
+		return err
+	}
+	defer result.Free()
+	x.setSummary(result.Stats())
+	if len(result.Bytes()) == 0 {
+		x.w.Header().Set("Content-Length", "0")
+		return nil
+	}
+	out := x.encoder()
+	if _, err := out.Write(result.Bytes()); err != nil {
+		return nil // the client has gone
+	}
+	_ = out.end()
+	return nil
+}
+
+// flushEvery keeps a slow result from looking like a dead one.
+const flushEvery = 100 * time.Millisecond
+
+// stream answers block by block.
+func (x *exchange) stream(session *chdb.Conn, in input, format string) error {
+	stream, err := session.Stream(in.SQL, format, in.params...)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	s := &streaming{exchange: x, start: time.Now(), flushed: time.Now(), tag: exceptionTag()}
+	for {
+		chunk, err := stream.Next()
+		if err != nil && s.out != nil {
+			s.breakOff(err)
+		}
+		if err != nil {
+			return err
+		}
+		more, err := s.send(chunk)
+		chunk.Free()
+		if err != nil {
+			return nil // the client has gone
+		}
+		if !more {
+			return s.end()
+		}
+	}
+}
+
+// streaming is an answer on its way.
+type streaming struct {
+	*exchange
+	out            *encoder // nil until the first bytes
+	start, flushed time.Time
+	total          chdb.Stats
+	tag            string
+}
+
+// exceptionTag is a random mark by which a client tells an exception in the middle
+// of an answer from data that looks like one.
+func exceptionTag() string {
+	var tag [8]byte
+	_, _ = rand.Read(tag[:]) // never fails
+	return hex.EncodeToString(tag[:])
+}
+
+// send passes a chunk on; the empty one is the last.
+func (s *streaming) send(chunk *chdb.Result) (more bool, err error) {
+	counts, data := chunk.Stats(), chunk.Bytes()
+	s.total.ReadRows += counts.ReadRows
+	s.total.ReadBytes += counts.ReadBytes
+	s.total.ResultRows += counts.ResultRows
+	if len(data) == 0 {
+		return false, nil
+	}
+	if s.out == nil {
+		s.w.Header().Set("X-ClickHouse-Exception-Tag", s.tag)
+		s.summary()
+		s.out = s.encoder()
+	}
+	control := http.NewResponseController(s.w)
+	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, err := s.out.Write(data); err != nil {
+		return false, err
+	}
+	if time.Since(s.flushed) > flushEvery {
+		s.flushed = time.Now()
+		err = control.Flush()
+	}
+	return true, err
+}
+
+func (s *streaming) summary() {
+	s.total.Elapsed = time.Since(s.start)
+	s.setSummary(s.total)
+}
+
+func (s *streaming) end() error {
+	if s.out == nil {
+		s.summary()
+		s.w.Header().Set("Content-Length", "0")
+		return nil
+	}
+	_ = s.out.end()
+	_ = http.NewResponseController(s.w).SetWriteDeadline(time.Time{})
+	return nil
+}
+
+// breakOff ends an answer of which a part was sent: the exception in the frame
+// that ClickHouse puts it in, then the connection is cut, since status 200 is gone.
+func (s *streaming) breakOff(err error) {
+	text := s.text(exception(err))
+	text = fmt.Sprintf("\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n", s.tag, text, len(text)+1, s.tag)
+	if s.out.framed { // behind the last frame, not in one
+		_, _ = io.WriteString(s.w, text)
+	} else {
+		_, _ = io.WriteString(s.out, text)
+		_ = s.out.end()
+	}
+	_ = http.NewResponseController(s.w).Flush()
+	panic(http.ErrAbortHandler)
+}
