@@ -14,8 +14,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -119,7 +122,7 @@ func start(c Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := kfake.NewCluster(options(c, guard(ln, c.Log))...)
+	cluster, err := open(c, ln)
 	if err != nil {
 		ln.Close()
 		return nil, fmt.Errorf("broker data in %q: %w", c.Dir, err)
@@ -132,6 +135,21 @@ func start(c Config) (*Broker, error) {
 	}
 	b.janitor.start()
 	return b, nil
+}
+
+func open(c Config, ln net.Listener) (*kfake.Cluster, error) {
+	if err := bridgeKill(c.Dir); err != nil {
+		return nil, err
+	}
+	cluster, err := kfake.NewCluster(options(c, guard(ln, c.Log))...)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(filepath.Join(c.Dir, staleAfterStart)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		cluster.Close()
+		return nil, err
+	}
+	return cluster, nil
 }
 
 // options turns c into kfake's terms. Retention is off in every form, since it

@@ -165,3 +165,25 @@ func (a *acked) stop() int {
 	}
 	return a.count()
 }
+
+// TestKillAfterCleanRestart: the state that a clean stop leaves for producers is
+// stale once the next run is killed; a producer that lived through both goes on.
+func TestKillAfterCleanRestart(t *testing.T) {
+	dir := t.TempDir()
+	b := startTest(t, Config{Dir: dir, Listen: "127.0.0.1:0"})
+	cl := client(t, b.Addr())
+	createTopic(t, cl, topic, 3)
+	produce(t, cl, 0, 300)
+	b.Close()
+	cmd, addr := child(t, dir, b.Addr())
+	produce(t, cl, 300, 600)
+	produce(t, cl, 600, 900)
+	kill(cmd)
+	child(t, dir, addr)
+	produce(t, cl, 900, 1200)
+	for value, times := range consume(t, client(t, addr, kgo.ConsumeTopics(topic)), 1200) {
+		if times != 1 {
+			t.Errorf("record %s was stored %d times", value, times)
+		}
+	}
+}
