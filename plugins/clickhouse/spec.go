@@ -1,6 +1,12 @@
 package clickhouse
 
-import "github.com/redpanda-data/benthos/v4/public/service"
+import (
+	"github.com/redpanda-data/benthos/v4/public/service"
+
+	// Lint rules are Bloblang, parsed when this package starts: its methods must be
+	// registered by then, and Go starts packages in the order of their imports.
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
+)
 
 // version is what the server's query log shows.
 const version = "0.1.0"

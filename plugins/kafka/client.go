@@ -16,6 +16,10 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	// Lint rules are Bloblang, parsed when this package starts: its methods must be
+	// registered by then, and Go starts packages in the order of their imports.
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 )
 
 // client is how to reach a cluster: what input and output have in common.

@@ -7,6 +7,10 @@ import (
 	"strconv"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	// Lint rules are Bloblang, parsed when this package starts: its methods must be
+	// registered by then, and Go starts packages in the order of their imports.
+	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 )
 
 // The limits of the fields. A million users fit in 30 MB; five million events/s is
