@@ -46,7 +46,7 @@ func run(ctx context.Context, args []string) int {
 	defer cancel()
 	logs := startLogs(args)
 	p := newPipeline(logs, cancel)
-	p.watchSignals()
+	p.watchSignals(runsPipeline(args))
 
 	options := []service.CLIOptFunc{
 		service.CLIOptSetArgs(args...),

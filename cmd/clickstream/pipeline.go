@@ -28,8 +28,9 @@ type pipeline struct {
 	logs   *logPipe
 	cancel context.CancelFunc
 
-	running   atomic.Bool           // the command line runs a pipeline at all
-	started   atomic.Bool           // its components were built: the configuration is right
+	running   atomic.Bool // the command line runs a pipeline at all
+	started   atomic.Bool // its components were built: the configuration is right
+	startedAt atomic.Pointer[time.Time]
 	fatal     atomic.Pointer[error] // what a plugin said no retry can mend
 	resources *service.Resources
 }
@@ -71,7 +72,9 @@ func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 
 // onStart is called when every component has been built.
 func (p *pipeline) onStart(summary *service.RunningStreamSummary) error {
+	now := time.Now()
 	p.started.Store(true)
+	p.startedAt.Store(&now)
 	if err := serveReadiness(p.resources, summary); err != nil {
 		p.resources.Logger().With("error", err.Error()).
 			Warn("readiness does not follow the servers: /ready tells only what Benthos knows")
@@ -90,17 +93,40 @@ func (p *pipeline) watchFatal() {
 
 // watchSignals makes a second signal end the process at once. The first one is
 // left to whoever runs: Benthos or a subcommand, each of which stops gracefully.
-func (p *pipeline) watchSignals() {
+func (p *pipeline) watchSignals(pipeline bool) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		if pipeline {
+			p.repeatEarly(signals)
+		}
 		<-signals
 		p.logs.Close()
 		fmt.Fprintln(os.Stderr, "clickstream: second signal: stopped at once")
 		os.Exit(exitAbort)
 	}()
 }
+
+// repeatEarly makes up for a first signal that came before Benthos listens for it,
+// a moment after onStart: it would be lost, and the pipeline run on. Before onStart
+// nothing has been acknowledged, so the process just ends. Right after it the
+// signal is sent again; Benthos ignores a second one, and ours is taken here.
+func (p *pipeline) repeatEarly(signals <-chan os.Signal) {
+	came := time.Now()
+	time.Sleep(benthosListens)
+	switch start := p.startedAt.Load(); {
+	case start == nil:
+		p.logs.Close()
+		os.Exit(exitOK)
+	case came.Before(start.Add(benthosListens)):
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		<-signals
+	}
+}
+
+// benthosListens is far above the microseconds from onStart to Benthos' handler.
+const benthosListens = 100 * time.Millisecond
 
 // stopCode is the code of a stop that Benthos found in order.
 func (p *pipeline) stopCode() int {
