@@ -93,4 +93,3 @@ func demoSignals(parent context.Context) (context.Context, <-chan struct{}) {
 	}()
 	return ctx, abort
 }
-

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/shopspring/decimal"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -66,7 +68,7 @@ func (r *topicReader) position(ctx context.Context) (position, error) {
 		return position{}, fmt.Errorf("topic %s: %w", r.topic, err)
 	}
 	commits, err := r.admin.FetchOffsets(ctx, consumerGroup)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // that is a group which has committed nothing
 		return position{}, fmt.Errorf("group %s: %w", consumerGroup, err)
 	}
 	var p position
