@@ -75,7 +75,7 @@ func newMoment(name string, width, scale int) *moment {
 	if width == 8 {
 		m.min, m.max = firstSecond, lastSecond
 	}
-	for range min(scale, 9) {
+	for range scale {
 		m.ticks *= 10
 		m.nanos /= 10
 	}

@@ -40,11 +40,11 @@ func TestFatal(t *testing.T) {
 			fmt.Sprintf("protocol: http\naddresses: [%q]\ntable: t\nusername: writer\npassword: wrong", locked.HTTP),
 			fmt.Sprintf(`clickhouse %s: password rejected for user "writer" (code 516): set CLICKHOUSE_PASSWORD or CLICKHOUSE_PASSWORD_FILE`, locked.HTTP),
 		},
-		"database": {missing, fmt.Sprintf("clickhouse %s: unknown database \"nowhere\" (code 81): run `clickstream init`, or set CLICKHOUSE_DATABASE", f.Native)},
-		"table":    {f.yaml("none", ""), fmt.Sprintf("clickhouse %s: unknown table %s.none (code 60): run `clickstream init`, or create it", f.Native, f.database)},
-		"column":   {f.yaml("t", "columns: {price: cost, n: n}"), fmt.Sprintf("clickhouse %s: column s of %s.t has no default, and no field fills it: add it to `columns`, or give it a default", f.Native, f.database)},
-		"missing column": {f.yaml("t", "columns: {price: cost, n: n, s: s, a: d}"),
-			fmt.Sprintf("clickhouse %s: column a of %s.t has no default, and no field fills it: add it to `columns`, or give it a default", f.Native, f.database)},
+		"database":     {missing, fmt.Sprintf("clickhouse %s: unknown database \"nowhere\" (code 81): run `clickstream init`, or set CLICKHOUSE_DATABASE", f.Native)},
+		"table":        {f.yaml("none", ""), fmt.Sprintf("clickhouse %s: unknown table %s.none (code 60): run `clickstream init`, or create it", f.Native, f.database)},
+		"empty column": {f.yaml("t", "columns: {n: n}"), fmt.Sprintf("clickhouse %s: column s of %s.t has no default, and no field fills it: add it to `columns`, or give it a default", f.Native, f.database)},
+		"missing column": {f.yaml("t", "columns: {price: cost, n: n, s: s}"),
+			fmt.Sprintf("clickhouse %s: table %s.t has no column cost, which field price wants (columns: n, s, a, d, m)", f.Native, f.database)},
 		"type": {f.yaml("t", ""),
 			fmt.Sprintf("clickhouse %s: field a cannot fill column a of %s.t: type Array(String) cannot be stored; the types that can: String, ", f.Native, f.database)},
 		"source": {f.yaml("t", "columns: {'@offset': n, s: s, a: a}"), fmt.Sprintf("clickhouse %s: field @offset cannot fill column n of %s.t: want Int64, got Int32", f.Native, f.database)},
@@ -187,6 +187,48 @@ func TestStalledServer(t *testing.T) {
 	}
 	if got, want := f.query(t, "SELECT uniqExact(n) FROM t"), "2"; got != want {
 		t.Errorf("distinct rows\n got %s\nwant %s", got, want)
+	}
+}
+
+// TestServerRefuses: a table that is dropped, or that has too many parts, is waited
+// for while the pipeline runs; it does not stop the process.
+func TestServerRefuses(t *testing.T) {
+	f := newFixture(t)
+	for name, tc := range map[string]struct{ spoil, repair, want string }{
+		"too many parts": {"ALTER TABLE t MODIFY SETTING parts_to_throw_insert = 1, parts_to_delay_insert = 1, max_delay_to_insert = 1, max_bytes_to_merge_at_max_space_in_pool = 1",
+			"ALTER TABLE t RESET SETTING parts_to_throw_insert, parts_to_delay_insert", "code 252 TOO_MANY_PARTS"},
+		"table dropped":  {"RENAME TABLE t TO u", "RENAME TABLE u TO t", "unknown table"},
+		"column dropped": {"ALTER TABLE t RENAME COLUMN s TO x", "ALTER TABLE t RENAME COLUMN x TO s", "no column s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f.query(t, "DROP TABLE IF EXISTS t")
+			f.query(t, "CREATE TABLE t (n UInt32, s String) ENGINE = MergeTree ORDER BY n")
+			o := connected(t, f.yaml("t", "columns: {n: n, s: s}"))
+			for i := range 3 {
+				if got := write(t, o, fmt.Sprintf(`{"n":%d,"s":""}`, i)); got != "<nil>" {
+					t.Fatal(got)
+				}
+			}
+			f.query(t, tc.spoil)
+			done := make(chan error, 1)
+			go func() { done <- o.WriteBatch(context.Background(), messages(`{"n":3,"s":""}`)) }()
+			eventually(t, "health says why", func() bool {
+				err := process.Health()[o.config.healthName()]
+				return err != nil && strings.Contains(err.Error(), tc.want)
+			})
+			f.query(t, tc.repair)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if got, want := f.query(t, "SELECT count() FROM t"), "4"; got != want {
+				t.Errorf("rows\n got %s\nwant %s", got, want)
+			}
+			select {
+			case err := <-process.Fatals():
+				t.Errorf("asked the process to stop: %v", err)
+			default:
+			}
+		})
 	}
 }
 

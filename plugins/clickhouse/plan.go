@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -67,8 +68,10 @@ func (c tableColumn) insertable() bool {
 // cannot be stored, or would stay empty.
 func newPlan(c *config, columns []tableColumn) (*plan, error) {
 	wanted := c.mapping(columns)
+	if err := c.allThere(wanted, columns); err != nil {
+		return nil, err
+	}
 	p := &plan{}
-	filled := map[string]string{}
 	for _, column := range columns {
 		field, ok := wanted[column.name]
 		if !ok {
@@ -88,12 +91,6 @@ func newPlan(c *config, columns []tableColumn) (*plan, error) {
 			p.letters = true
 		}
 		p.bindings = append(p.bindings, b)
-		filled[column.name] = field
-	}
-	for column, field := range wanted {
-		if _, ok := filled[column]; !ok {
-			return nil, fmt.Errorf("table %s has no column %s, which field %s wants (columns: %s)", c.target(), column, field, names(columns))
-		}
 	}
 	for field := range c.limits {
 		if !slices.Contains(p.fields, field) {
@@ -105,6 +102,16 @@ func newPlan(c *config, columns []tableColumn) (*plan, error) {
 	}
 	p.query = insertQuery(c, p.bindings)
 	return p, nil
+}
+
+// allThere refuses a field whose column the table does not have.
+func (c *config) allThere(wanted map[string]string, columns []tableColumn) error {
+	for _, column := range slices.Sorted(maps.Keys(wanted)) {
+		if !slices.ContainsFunc(columns, func(c tableColumn) bool { return c.name == column }) {
+			return fmt.Errorf("table %s has no column %s, which field %s wants (columns: %s)", c.target(), column, wanted[column], names(columns))
+		}
+	}
+	return nil
 }
 
 func (p *plan) field(name string) int {

@@ -40,7 +40,7 @@ func parseType(name string) (columnType, error) {
 	}
 	var err error
 	if t.width, t.convert, err = base(t.base); err != nil {
-		return t, err
+		return columnType{}, err
 	}
 	return t, nil
 }
@@ -89,13 +89,19 @@ func base(name string) (width int, c converter, err error) {
 	return withParameters(name)
 }
 
+// maxFixed bounds FixedString: each of its values takes the whole length.
+const maxFixed = 1 << 20
+
 func withParameters(name string) (width int, c converter, err error) {
 	kind, rest, _ := strings.Cut(name, "(")
 	params := strings.TrimSuffix(rest, ")")
 	switch kind {
 	case "FixedString":
 		n, err := strconv.Atoi(params)
-		return n, fixed(n), err
+		if err != nil || n < 1 || n > maxFixed {
+			return 0, nil, fmt.Errorf("type %s cannot be stored: want 1 to %d bytes", name, maxFixed)
+		}
+		return n, fixed(n), nil
 	case "Decimal":
 		return newDecimal(name, params)
 	case "DateTime":
@@ -103,7 +109,10 @@ func withParameters(name string) (width int, c converter, err error) {
 	case "DateTime64":
 		digits, _, _ := strings.Cut(params, ",")
 		scale, err := strconv.Atoi(digits)
-		return 8, newMoment(name, 8, scale), err
+		if err != nil || scale < 0 || scale > 9 {
+			return 0, nil, fmt.Errorf("type %s cannot be stored: want 0 to 9 digits", name)
+		}
+		return 8, newMoment(name, 8, scale), nil
 	case "Enum8", "Enum16":
 		return newEnum(name, kind, params)
 	}

@@ -1,10 +1,13 @@
 package clickhouse
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -343,6 +346,55 @@ func TestFlagged(t *testing.T) {
 		}
 		if r := event.ParseRejection("other (): a processor failed on the message"); r.Reason != event.ReasonOther {
 			t.Errorf("reason\n got %s\nwant other", r.Reason)
+		}
+	})
+}
+
+// TestFewParts: at any rate, with the server answering in 50 ms and batches coming as
+// the Kafka input makes them, a table gets at most 2.2 new parts a second.
+func TestFewParts(t *testing.T) {
+	for _, rate := range []int{100, 2000, 50000} {
+		synctest.Test(t, func(t *testing.T) {
+			c := base1()
+			c.maxRows, c.flushInterval = 250000, 500*time.Millisecond
+			l := &ledger{takes: 50 * time.Millisecond}
+			w := bench(t, c, l)
+			var wg sync.WaitGroup
+			const seconds, every = 30, 50 * time.Millisecond
+			ticks := int(seconds * time.Second / every)
+			for i := range ticks {
+				wg.Go(func() {
+					time.Sleep(time.Duration(i) * every) // the bubble's clock
+					_ = w.write(t.Context(), numbers(0, rate*int(every)/int(time.Second)))
+				})
+			}
+			wg.Wait()
+			if got := float64(len(l.blocks)) / seconds; got > 2.2 {
+				t.Errorf("parts a second at %d events/s\n got %.1f\nwant at most 2.2", rate, got)
+			}
+		})
+	}
+}
+
+// TestLogsSeldom: a server that is away for a minute costs one log line per 10 s.
+func TestLogsSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		w := bench(t, base1(), l)
+		l.outcome = func([]byte) error {
+			if time.Since(l.start) < time.Minute {
+				return &driver.Exception{Code: 210, Message: "gone"}
+			}
+			return nil
+		}
+		var log bytes.Buffer
+		w.sender.log = service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))
+		if err := w.write(t.Context(), numbers(0, 1)); err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(strings.Count(log.String(), "does not store rows"), strings.Count(log.String(), "stores rows again"))
+		if want := "6 1"; got != want {
+			t.Errorf("log lines\n got %s\nwant %s\n%s", got, want, log.String())
 		}
 	})
 }
