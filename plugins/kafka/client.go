@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	_ "github.com/redpanda-data/benthos/v4/public/components/pure" // lint rules are compiled as they are registered: their methods must be there
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
