@@ -87,5 +87,19 @@ func (o *Own) Pause() { _ = o.child.cmd.Process.Signal(syscall.SIGSTOP) }
 // Resume ends a Pause.
 func (o *Own) Resume() { _ = o.child.cmd.Process.Signal(syscall.SIGCONT) }
 
+// Data returns the engine's folder.
+func (o *Own) Data() string { return o.data }
+
+// TryStart starts an engine on the folder data, for tests of starts that fail. One
+// that does start is killed at once.
+func TryStart(data string) (Server, error) {
+	c, err := launch(data, "", nil)
+	if err != nil {
+		return Server{}, err
+	}
+	_ = c.stop(os.Kill) // its exit status is the signal we sent
+	return Server{Native: c.addresses.Native, HTTP: c.addresses.HTTP, User: "default"}, nil
+}
+
 // PID returns the engine's process id.
 func (o *Own) PID() int { return o.child.cmd.Process.Pid }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"clickstream/internal/engine/chdb"
+	"clickstream/internal/engine/wire"
 )
 
 // slots bounds the statements that run at once: each thread that ever entered the
@@ -110,6 +111,9 @@ func exception(err error) *chdb.Error {
 	var e *chdb.Error
 	if errors.As(err, &e) {
 		return e
+	}
+	if errors.Is(err, wire.ErrUnsupported) {
+		return chdb.NewError(48, "NOT_IMPLEMENTED", err.Error())
 	}
 	return chdb.NewError(chdb.UnknownException, "UNKNOWN_EXCEPTION", err.Error())
 }

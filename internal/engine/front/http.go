@@ -154,7 +154,7 @@ func status(code int) int {
 		return http.StatusUnauthorized
 	case 497: // ACCESS_DENIED
 		return http.StatusForbidden
-	case 60, 81, 79: // UNKNOWN_TABLE, UNKNOWN_DATABASE, INCORRECT_FILE_NAME
+	case 46, 47, 50, 56, 60, 63, 73, 81, 115: // UNKNOWN_FUNCTION, _IDENTIFIER, _TYPE, _STORAGE, _TABLE, _AGGREGATE_FUNCTION, _FORMAT, _DATABASE, _SETTING
 		return http.StatusNotFound
 	case 159: // TIMEOUT_EXCEEDED
 		return http.StatusRequestTimeout
@@ -162,7 +162,7 @@ func status(code int) int {
 		return http.StatusNotImplemented
 	case 241, 252, 202: // MEMORY_LIMIT_EXCEEDED, TOO_MANY_PARTS, TOO_MANY_SIMULTANEOUS_QUERIES
 		return http.StatusServiceUnavailable
-	case 6, 16, 26, 27, 36, 38, 41, 43, 44, 46, 47, 50, 53, 62, 70, 72, 115, 117: // parse errors, unknown names, wrong types
+	case 6, 16, 26, 27, 36, 38, 41, 43, 44, 53, 62, 70, 72, 117: // CANNOT_PARSE_.., wrong types, SYNTAX_ERROR
 		return http.StatusBadRequest
 	}
 	return http.StatusInternalServerError

@@ -86,10 +86,8 @@ func (l *Library) install(ctx context.Context, npm string) error {
 // download lets npm fetch and check the package. --ignore-scripts: nothing of it
 // may run here.
 func (l *Library) download(ctx context.Context, npm, dir string) error {
-	for name, text := range map[string][]byte{"package.json": l.pkg, "package-lock.json": l.lock} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
-			return err
-		}
+	if err := l.pin.write(dir); err != nil {
+		return err
 	}
 	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 	cmd.Dir, cmd.Env = dir, l.env
@@ -128,7 +126,7 @@ func libraryIn(folder string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("package %w libchdb in %s: npm skipped it, as it does for a platform that the package does not name", ErrMissing, folder)
+	return "", fmt.Errorf("libchdb.so %w in the package", ErrMissing)
 }
 
 // lock waits for the lock file at path. The kernel frees it with its holder.

@@ -4,7 +4,7 @@
 package library
 
 import (
-	_ "embed" // the npm files below
+	_ "embed" // the lock file
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,21 +30,15 @@ var (
 	ErrNoNPM = errors.New("npm not found")
 )
 
-//go:embed package.json
-var packageJSON []byte
-
 //go:embed package-lock.json
 var lockJSON []byte
 
 // Library is a pinned library and the place it is kept in.
 type Library struct {
-	host   Host
 	cache  string   // folder for all versions
 	env    []string // npm's environment; nil is our own
 	folder string   // what is cached of this version and platform
 	pin    pin
-	pkg    []byte // package.json
-	lock   []byte // package-lock.json
 }
 
 // pin is the part of a lock file that concerns one package.
@@ -52,6 +46,28 @@ type pin struct {
 	Name      string
 	Version   string `json:"version"`
 	Integrity string `json:"integrity"`
+}
+
+// write makes an npm project in dir that needs this package and nothing else. The
+// committed one lists it as optional, so that one lock file serves all platforms;
+// but of an optional package npm ignores every failure, a wrong checksum too.
+func (p pin) write(dir string) error {
+	needs := map[string]string{p.Name: p.Version}
+	root := map[string]any{"name": "clickstream-engine", "dependencies": needs}
+	lock := map[string]any{"name": "clickstream-engine", "lockfileVersion": 3, "requires": true, "packages": map[string]any{
+		"":                       root,
+		"node_modules/" + p.Name: map[string]string{"version": p.Version, "integrity": p.Integrity},
+	}}
+	for name, content := range map[string]any{"package.json": root, "package-lock.json": lock} {
+		text, err := json.Marshal(content)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Default is the library of this program's version for this machine, cached under
@@ -62,10 +78,10 @@ func Default() (*Library, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine library: cache folder: %w (set HOME or XDG_CACHE_HOME)", err)
 	}
-	return newLibrary(ThisHost(), filepath.Join(cache, "clickstream", "engine"), packageJSON, lockJSON)
+	return newLibrary(ThisHost(), filepath.Join(cache, "clickstream", "engine"), lockJSON)
 }
 
-func newLibrary(host Host, cache string, pkg, lock []byte) (*Library, error) {
+func newLibrary(host Host, cache string, lock []byte) (*Library, error) {
 	if err := host.Check(); err != nil {
 		return nil, err
 	}
@@ -81,7 +97,7 @@ func newLibrary(host Host, cache string, pkg, lock []byte) (*Library, error) {
 			"give a library of your own with --library or %s, or %s", name, ErrNotPinned, name, Env, instead)
 	}
 	return &Library{
-		host: host, cache: cache, pin: p, pkg: pkg, lock: lock,
+		cache: cache, pin: p,
 		folder: filepath.Join(cache, p.Version+"-"+host.OS+"-"+host.Arch),
 	}, nil
 }

@@ -1,0 +1,103 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"clickstream/internal/engine"
+	"clickstream/internal/engine/enginetest"
+	"clickstream/internal/engine/library"
+)
+
+// accepts reports whether something listens on address.
+func accepts(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}
+
+// TestStartErrors: what keeps an engine from starting is told with the next step.
+// None of these gets as far as loading the library.
+func TestStartErrors(t *testing.T) {
+	s := enginetest.StartOwn(t, enginetest.Options{})
+	_, nativePort, _ := net.SplitHostPort(s.Native)
+	for name, tc := range map[string]struct {
+		config engine.Config
+		want   []string
+	}{
+		"public address": {engine.Config{Native: "0.0.0.0:0", HTTP: "127.0.0.1:0"},
+			[]string{"native", `"0.0.0.0:0"`, "want a loopback address"}},
+		"no host": {engine.Config{Native: "127.0.0.1:0", HTTP: ":0"},
+			[]string{"http", `":0"`, "want a loopback address"}},
+		"not an address": {engine.Config{Native: "127.0.0.1", HTTP: "127.0.0.1:0"},
+			[]string{"native", "want host:port"}},
+		"port in use": {engine.Config{Native: s.Native, HTTP: "127.0.0.1:0"},
+			[]string{"native address 127.0.0.1:" + nativePort + " is in use", "--native"}},
+		"folder in use": {engine.Config{Native: "127.0.0.1:0", HTTP: "127.0.0.1:0", Data: s.Data()},
+			[]string{"is in use by another engine", fmt.Sprintf("(pid %d)", s.PID()), "--data"}},
+		"no library": {engine.Config{Library: "/missing/libchdb.so"},
+			[]string{"/missing/libchdb.so", "--library", "not found"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.config.Data == "" {
+				tc.config.Data = t.TempDir()
+			}
+			err := engine.Run(context.Background(), tc.config, func(engine.Addresses) { t.Error("ready") })
+			for _, want := range tc.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("error: got %v\nwant %q in it", err, want)
+				}
+			}
+		})
+	}
+}
+
+// TestHolder: on Linux the error names who has the port.
+func TestHolder(t *testing.T) {
+	if _, err := os.Stat("/proc/net/tcp"); err != nil {
+		t.Skip("only Linux lists who listens")
+	}
+	s := enginetest.Start(t)
+	err := engine.Run(context.Background(), engine.Config{Data: t.TempDir(), Native: s.Native, HTTP: "127.0.0.1:0"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "in use by serve (pid ") {
+		t.Errorf("error: got %v\nwant the holder's name", err)
+	}
+}
+
+// TestEngineReason: of a start that fails inside the engine the engine's own words
+// reach the user.
+func TestEngineReason(t *testing.T) {
+	data := t.TempDir()
+	if err := os.WriteFile(filepath.Join(data, "clickhouse"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enginetest.TryStart(data); err == nil || !strings.Contains(err.Error(), "clickhouse") {
+		t.Errorf("data folder that is a file: got %v", err)
+	}
+	data = t.TempDir()
+	metadata := filepath.Join(data, "clickhouse", "metadata")
+	if err := os.MkdirAll(metadata, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(metadata, "broken.sql"), []byte("not SQL"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enginetest.TryStart(data); err == nil || !strings.Contains(err.Error(), "SYNTAX_ERROR") {
+		t.Errorf("broken metadata: got %v\nwant the engine's words", err)
+	}
+}
+
+// TestNoLibrary: without the library tests say how to get it.
+func TestNoLibrary(t *testing.T) {
+	t.Setenv(library.Env, "/missing")
+	if _, err := enginetest.TryStart(t.TempDir()); err == nil || !strings.Contains(err.Error(), "/missing") {
+		t.Errorf("error: got %v", err)
+	}
+}
