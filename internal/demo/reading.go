@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,7 +144,7 @@ SELECT (SELECT count() FROM events),
        countIf(event_type = 'page_view'), countIf(event_type = 'add_to_cart'),
        countIf(event_type = 'remove_from_cart'), countIf(event_type = 'purchase'),
        sumIf(price, event_type = 'purchase'),
-       ifNotFinite(quantileTDigestIf(0.99)(dateDiff('millisecond', timestamp, inserted_at), inserted_at > now64(3) - INTERVAL 1 MINUTE), 0)
+       toFloat64(ifNotFinite(quantileTDigestIf(0.99)(dateDiff('millisecond', timestamp, inserted_at), inserted_at > now64(3) - INTERVAL 1 MINUTE), 0))
 FROM events
 WHERE timestamp > now64(3) - INTERVAL 5 MINUTE
 SETTINGS max_threads = 1`
@@ -168,7 +169,7 @@ const lettersSQL = `SELECT toInt64(uniqExact(_stream, _partition, _offset)) FROM
 
 // totals reads everything but the topic's numbers.
 func (r *tableReader) totals(ctx context.Context) (totals, error) {
-	var t totals
+	t := totals{types: slices.Clone(madeTypes)}
 	rows, err := r.conn.Query(ctx, typesSQL)
 	if err != nil {
 		return t, fmt.Errorf("events by type: %w", err)
@@ -180,7 +181,7 @@ func (r *tableReader) totals(ctx context.Context) (totals, error) {
 		if err := rows.Scan(&c.name, &c.rows, &prices); err != nil {
 			return t, fmt.Errorf("events by type: %w", err)
 		}
-		t.types = append(t.types, c)
+		t.types = withCount(t.types, c)
 		t.stored += c.rows
 		if c.name == "purchase" {
 			t.revenue = prices
@@ -193,6 +194,21 @@ func (r *tableReader) totals(ctx context.Context) (totals, error) {
 		return t, fmt.Errorf("dead letters: %w", err)
 	}
 	return t, nil
+}
+
+// madeTypes are the types that a visitor makes; a summary names them, stored or not.
+// Others (remove_from_cart comes from replays only) follow where there are any.
+var madeTypes = []typeCount{{name: "page_view"}, {name: "add_to_cart"}, {name: "purchase"}}
+
+// withCount returns types with c in the place of its name, or at the end.
+func withCount(types []typeCount, c typeCount) []typeCount {
+	for i := range types {
+		if types[i].name == c.name {
+			types[i].rows = c.rows
+			return types
+		}
+	}
+	return append(types, c)
 }
 
 // repeated returns how many rows share their coordinate with another.
@@ -210,7 +226,7 @@ func (r *tableReader) now(ctx context.Context) (time.Time, error) {
 }
 
 const freshnessSQL = `
-SELECT ifNotFinite(quantileTDigest(0.99)(dateDiff('millisecond', timestamp, inserted_at)), 0)
+SELECT toFloat64(ifNotFinite(quantileTDigest(0.99)(dateDiff('millisecond', timestamp, inserted_at)), 0))
 FROM events WHERE inserted_at >= fromUnixTimestamp64Milli(toInt64(%d))`
 
 // freshness is the 99th percentile, over the rows inserted since then, of the

@@ -70,19 +70,23 @@ func pause(took time.Duration, eager bool) time.Duration {
 // too, and asked again at the next look: its child is being started again.
 func (d *demo) look(ctx context.Context, speed *rates, shown *status) {
 	shown.up, shown.trouble = time.Since(d.begin), ""
-	defer func() { d.screen.status(time.Now(), *shown) }()
+	defer func() {
+		if ctx.Err() == nil { // or every read was cut short by the stop
+			d.screen.status(time.Now(), *shown)
+		}
+	}()
 	if d.firstRow == 0 && !d.lookForRow(ctx, shown) {
 		return
 	}
 	at, err := d.topicReader.position(ctx)
 	if err != nil {
-		shown.trouble = fmt.Sprintf("kafka %s does not answer", d.Kafka)
+		shown.trouble = fmt.Sprintf("kafka %s: %v", d.Kafka, err)
 		return
 	}
 	now := time.Now()
 	stored, table, err := d.tableReader.recent(ctx)
 	if err != nil {
-		shown.trouble = fmt.Sprintf("clickhouse %s does not answer", d.ClickHouse)
+		shown.trouble = fmt.Sprintf("clickhouse %s: %v", d.ClickHouse, err)
 		return
 	}
 	shown.recent, shown.lag = table, at.lag()
@@ -95,6 +99,7 @@ func (d *demo) lookForRow(ctx context.Context, shown *status) bool {
 	if err == nil && stored > d.before.stored+d.base.stored {
 		d.firstRow = time.Since(d.begin)
 		shown.up = d.firstRow
+		d.screen.say("first row after " + seconds(d.firstRow))
 		return true
 	}
 	shown.trouble = "waiting for the first row"
