@@ -23,7 +23,7 @@ func parseInsert(s *scanner) *Insert {
 			return in
 		case t.is("FORMAT"):
 			name, _ := s.next()
-			in.Head, in.Format, in.Data = s.sql[:t.start], name.text, dataStart(s.sql, name.end)
+			in.Head, in.Format, in.Data = s.sql[:t.start], name.text, dataStart(s.sql, max(t.end, name.end))
 			return in
 		case t.is("SELECT"), t.is("WITH"), t.is("WATCH"), t.is("FROM"), t.mark('('):
 			s.pos = start
