@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -67,10 +68,8 @@ type Kafka struct {
 	User, Password string
 }
 
-const (
-	dialTimeout = 5 * time.Second
-	askTimeout  = 10 * time.Second // a server that has not answered by then is asked anew
-)
+// dialTimeout is how long opening a connection may take.
+const dialTimeout = 5 * time.Second
 
 // options are franz-go's; its errors are the configuration's.
 func (k Kafka) options() ([]kgo.Opt, error) {
@@ -149,54 +148,6 @@ func addresses(list string) ([]string, error) {
 	return all, nil
 }
 
-// waiter asks servers that may not be up yet until they answer.
-type waiter struct {
-	until time.Time
-	say   func(string)
-}
-
-// askPoll is the pause between two questions to a server that does not answer.
-const askPoll = 200 * time.Millisecond
-
-// await asks until ask returns nil, an error that hopeless says no wait can mend, or
-// time is up. The first time that it has to wait it says so.
-func (w waiter) await(ctx context.Context, name string, ask func(context.Context) error, hopeless func(error) bool) error {
-	tick := time.NewTicker(askPoll)
-	defer tick.Stop()
-	for first := true; ; first = false {
-		err := once(ctx, ask)
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return fmt.Errorf("%s: %w", name, ctx.Err())
-		case hopeless(err) || untrusted(err):
-			return fmt.Errorf("%s: %w", name, err)
-		case !time.Now().Before(w.until):
-			return fmt.Errorf("%s does not answer: %w; start it, correct its address, or wait longer with --wait", name, err)
-		case first:
-			w.say(fmt.Sprintf("waiting up to %s for %s (%v)", time.Until(w.until).Round(time.Second), name, err))
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
-}
-
-func once(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	return ask(ctx)
-}
-
-// untrusted tells whether a certificate was refused: that is for a person to mend.
-func untrusted(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var alert tls.AlertError
-	return errors.As(err, &verification) || errors.As(err, &alert)
-}
-
 // openClickHouse connects and waits until the server answers.
 func openClickHouse(ctx context.Context, o *clickhouse.Options, w waiter) (driver.Conn, error) {
 	conn, err := clickhouse.Open(o)
@@ -219,7 +170,14 @@ func openKafka(ctx context.Context, opts []kgo.Opt, brokers string, w waiter) (*
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	if err := w.await(ctx, "Kafka at "+brokers, client.Ping, loginFailed); err != nil {
+	ping := func(ctx context.Context) error {
+		err := client.Ping(ctx)
+		if errors.Is(err, io.EOF) { // all that a client sees of some refusals
+			err = fmt.Errorf("%w: the broker hung up; it may want TLS, or another login", err)
+		}
+		return err
+	}
+	if err := w.await(ctx, "Kafka at "+brokers, ping, loginFailed); err != nil {
 		client.Close()
 		return nil, explainKafka(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // migration is one numbered file: the steps from the version before to its own.
@@ -56,21 +57,24 @@ func load(dir fs.FS) ([]migration, error) {
 func split(text string) []string {
 	var statements []string
 	var current strings.Builder
+	end := func() {
+		if statement := strings.TrimSpace(current.String()); statement != "" {
+			statements = append(statements, statement)
+		}
+		current.Reset()
+	}
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "--")
-		line = strings.TrimRight(line, " \t\r\n")
-		end := strings.HasSuffix(line, ";")
-		if line = strings.TrimSuffix(line, ";"); line != "" {
-			current.WriteString(line + "\n")
+		line = strings.TrimRightFunc(line, unicode.IsSpace)
+		body, last := strings.CutSuffix(line, ";")
+		if body != "" {
+			current.WriteString(body + "\n")
 		}
-		if end {
-			statements = append(statements, strings.TrimSpace(current.String()))
-			current.Reset()
+		if last {
+			end()
 		}
 	}
-	if rest := strings.TrimSpace(current.String()); rest != "" {
-		statements = append(statements, rest)
-	}
+	end()
 	return statements
 }
 
