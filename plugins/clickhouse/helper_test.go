@@ -10,6 +10,7 @@ import (
 	"clickstream/internal/engine/enginetest"
 	"clickstream/internal/event"
 	"clickstream/internal/process"
+	"clickstream/internal/schema"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
@@ -24,6 +25,14 @@ func newFixture(t testing.TB) fixture {
 	t.Helper()
 	s := enginetest.Start(t)
 	return fixture{s, s.Database(t)}
+}
+
+// schema makes the project's tables, as clickstream init does.
+func (f fixture) schema(t testing.TB) {
+	t.Helper()
+	if _, err := schema.Apply(t.Context(), f.Conn(t, ""), schema.Options{Database: f.database}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // query returns the answer as tab-separated lines.

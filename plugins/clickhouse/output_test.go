@@ -90,6 +90,34 @@ columns: {"@reason": reason, "@field": field, "@message": message, "@value": pay
 	}
 }
 
+// TestProjectTables stores an event and a dead letter in the tables that clickstream
+// init makes, with the fields that pipelines/consume.yaml sets.
+func TestProjectTables(t *testing.T) {
+	f := newFixture(t)
+	f.schema(t)
+	o := connected(t, f.yaml("events", `
+coordinates: true
+limits:
+  price: { min: 0, max: 1000000000000 }
+  timestamp: { min: "1970-01-01T00:00:00Z", max: "2100-01-01T00:00:00Z" }`))
+	if got := write(t, o, goodEvent); got != "<nil>" {
+		t.Fatal(got)
+	}
+	want := "0193a2b4-7c1d-7e3f-8a9b-0c1d2e3f4a5b\tpurchase\tuser_0042\tprod_123\t29.99\t2026-01-15 14:30:00.123\t2026-01-15 14:30:00.456\t9223372036854775815\t2\t0\t0"
+	if got := f.query(t, "SELECT * EXCEPT inserted_at FROM events"); got != want {
+		t.Errorf("event\n got %s\nwant %s", got, want)
+	}
+	letters := connected(t, f.yaml("dead_letters", `
+coordinates: true
+columns: { "@reason": reason, "@field": field, "@message": message, "@value": payload, "@topic": topic }`))
+	if got := write(t, letters, "{"); got != "<nil>" {
+		t.Fatal(got)
+	}
+	if got, want := f.query(t, "SELECT reason, topic, payload, _partition, _offset FROM dead_letters"), "other\tclickstream\t{\t2\t0"; got != want {
+		t.Errorf("letter\n got %s\nwant %s", got, want)
+	}
+}
+
 // TestRowsFailAlone: each bad row is named, its neighbours are stored; a row that
 // only the server refuses too.
 func TestRowsFailAlone(t *testing.T) {

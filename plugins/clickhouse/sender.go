@@ -41,22 +41,15 @@ type sender struct {
 // a row may be stored twice (at least once). If the table's columns have changed it
 // stores what it can and returns the plan for the others. The error is ctx's.
 func (s *sender) store(ctx context.Context, g *group, w *writer) (next *plan, err error) {
-	todo := []rowRange{{0, g.block.rows}} // a stack, the first rows on top
-	most := w.adapt(again, 0, false)
-	for len(todo) > 0 {
-		r := todo[len(todo)-1]
-		if r.len() > most {
-			todo[len(todo)-1].lo = r.lo + most
-			todo = append(todo, rowRange{r.lo, r.lo + most})
-			continue
-		}
+	todo := newRanges(g.block.rows, w.adapt(again, 0, false))
+	for todo.left() {
+		r := todo.first()
 		started := time.Now()
 		failure := s.table.insert(ctx, g.block, r.lo, r.hi)
 		s.stats.insert(time.Since(started), failure)
 		if failure == nil {
 			s.succeed()
-			most = w.adapt(again, 0, true)
-			todo, g.settled = todo[:len(todo)-1], r.hi
+			g.settled = todo.settle(w.adapt(again, 0, true))
 			continue
 		}
 		if ctx.Err() != nil {
@@ -66,29 +59,23 @@ func (s *sender) store(ctx context.Context, g *group, w *writer) (next *plan, er
 		switch {
 		case c == rows && r.len() == 1:
 			g.reject(r.lo, failure)
-			todo, g.settled = todo[:len(todo)-1], r.hi
+			g.settled = todo.settle(todo.most)
 			continue
 		case c == rows:
-			middle := r.lo + r.len()/2
-			todo[len(todo)-1].lo = middle
-			todo = append(todo, rowRange{r.lo, middle})
+			todo.halve()
 			continue
 		case c == drift:
 			if next, failure = s.table.prepare(ctx); failure == nil {
 				return next, nil
 			}
 		}
-		most = w.adapt(c, r.len(), false)
+		todo.most = w.adapt(c, r.len(), false)
 		if err := s.wait(ctx, failure); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
 }
-
-type rowRange struct{ lo, hi int }
-
-func (r rowRange) len() int { return r.hi - r.lo }
 
 // reject keeps why the server refused a row.
 func (g *group) reject(row int, failure error) {

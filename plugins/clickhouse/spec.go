@@ -72,7 +72,7 @@ func blockFields() []*service.ConfigField {
 			Description("The most bytes of one insert, before compression; the last row may exceed it. Two blocks of this size can be in memory, and a copy of one while it is sent."),
 		service.NewDurationField("flush_interval").Default("500ms").LintRule(duration).
 			Description("How long a block's first row waits for others. Two inserts a second are little for a MergeTree table; the usual 5s would make rows visible late."),
-		service.NewDurationField("insert_timeout").Default("15s").LintRule(duration).
+		service.NewDurationField("insert_timeout").Default("10s").LintRule(duration).
 			Description("How long one insert may take. One that takes longer is given up and repeated in smaller parts."),
 		service.NewIntField("max_in_flight").Default(256).
 			Description("How many batches may wait at a time. It bounds what a block can hold: `max_in_flight` times a batch. When all of them wait, the block is sent at once; 1 keeps strict order and makes every batch an insert."),
