@@ -165,6 +165,9 @@ func (w *world) draw() uint64 {
 }
 
 func (w *world) killWorker() {
+	if len(w.alive) == 0 {
+		return
+	}
 	i := w.rnd.IntN(len(w.alive))
 	m := w.alive[i]
 	w.alive = append(w.alive[:i:i], w.alive[i+1:]...)

@@ -30,12 +30,15 @@ type worker struct {
 	answer error
 	stuck  int64 // stopped until then: neither answers nor views get through
 	dead   bool
+
+	commits, heard int // commits sent, and the last one that has arrived
 }
 
 // token is one assignment of a partition to this worker.
 type token struct {
 	*worker
 	p     int
+	topic uint64           // the one it was given a partition of
 	next  int64            // the next offset to poll
 	safe  int64            // every record below is visible or a dead letter
 	done  [maxRecords]bool // of those at or above safe
@@ -55,6 +58,7 @@ func (w *worker) run() {
 	for !w.dead {
 		w.poll()
 		if len(w.pending) == 0 {
+			w.commitAll() // dead letters alone need no write
 			w.sleep(10)
 			continue
 		}
@@ -158,17 +162,26 @@ func (w *worker) commitAll() {
 
 func (w *worker) commit(t *token) error {
 	p, generation, offset := t.p, w.generation, t.safe
-	return w.ask(func(reply func(error)) { w.group.serveCommit(p, generation, offset, reply) })
+	w.commits++
+	order := w.commits
+	return w.ask(func(reply func(error)) {
+		if order > w.heard { // a connection may lose what was sent, but keeps its order
+			w.heard = order
+			w.group.serveCommit(p, generation, offset, reply)
+		}
+	})
 }
 
 // Confirm is the contract of Assignment, as the kafka input has to keep it: a
-// refusal closes the assignment for good.
+// refusal closes the assignment for good, unless the member has come to a later
+// generation in the meantime, with the partition still its own.
 func (t *token) Confirm(context.Context) error {
 	if t.over {
 		return ErrRevoked
 	}
+	generation := t.generation
 	err := t.commit(t)
-	if errors.Is(err, errGeneration) {
+	if errors.Is(err, errGeneration) && generation == t.generation {
 		t.logf("%s: partition %d is over", t.name, t.p)
 		t.over = true
 		return ErrRevoked
@@ -188,12 +201,12 @@ func (w *worker) learn(v view) {
 	}
 	w.generation = v.generation
 	for p, t := range w.tokens {
-		if t != nil && (v.fresh || !v.owned[p]) {
+		if t != nil && (v.fresh || !v.owned[p] || t.topic != w.group.topics) {
 			t.over = true
 		}
 		if v.owned[p] && (t == nil || t.over) {
 			at := w.group.committed[p]
-			w.tokens[p] = &token{worker: w, p: p, next: at, safe: at, begun: true}
+			w.tokens[p] = &token{worker: w, p: p, topic: w.group.topics, next: at, safe: at, begun: true}
 		}
 	}
 }
