@@ -51,22 +51,9 @@ func (p *pipeline) onRun(*cli.Context) error {
 	return nil
 }
 
-// onConfig is called with the parsed configuration before anything is built: the
-// right moment to find the HTTP port taken. Benthos itself would log that and
-// run on, with another process answering for its health.
+// onConfig is called with the parsed configuration before anything is built.
 func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 	p.resources = conf.Resources()
-	if enabled, err := conf.FieldBool("http", "enabled"); err == nil && !enabled {
-		return nil
-	}
-	address, err := conf.FieldString("http", "address")
-	if err != nil {
-		return fmt.Errorf("http address: %w", err)
-	}
-	if err := probePort(address); err != nil {
-		p.fatal.Store(&err) // the configuration is right, the machine is busy: exit code 1, not 78
-		return err
-	}
 	return nil
 }
 
@@ -162,5 +149,5 @@ var benthosCommands = map[string]bool{
 func usageError(err error) bool {
 	text := err.Error()
 	return strings.HasPrefix(text, "flag ") || strings.Contains(text, "flag provided but not defined") ||
-		strings.HasPrefix(text, "invalid value") || strings.HasPrefix(text, "Required flag")
+		strings.HasPrefix(text, "invalid value") || strings.HasPrefix(text, "could not parse ") || strings.HasPrefix(text, "Required flag")
 }
