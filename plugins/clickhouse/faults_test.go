@@ -151,7 +151,7 @@ func TestHardStopWhileDown(t *testing.T) {
 	own := enginetest.StartOwn(t, enginetest.Options{})
 	f := fixture{own.Server, own.Database(t)}
 	f.query(t, "CREATE TABLE t (n UInt32) ENGINE = MergeTree ORDER BY n")
-	o := connected(t, f.yaml("t", "insert_timeout: 2s"))
+	o := connected(t, f.yaml("t", "insert_timeout: 20s"))
 	own.Kill()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -166,7 +166,7 @@ func TestHardStopWhileDown(t *testing.T) {
 		t.Error(err)
 	}
 	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("Close\n got %v\nwant at most insert_timeout and a little", took)
+		t.Errorf("Close\n got %v\nwant at once: nobody waits for the rows", took)
 	}
 }
 

@@ -121,11 +121,16 @@ func (w *writer) adapt(c class, rows int, stored bool) int {
 }
 
 // close sends what waits, then ends the sender; ctx bounds both. Callers that still
-// wait then get service.ErrEndOfInput.
+// wait then get service.ErrEndOfInput. Without a caller nothing is sent: after a hard
+// stop the rows will come again, and storing them would only make them twice.
 func (w *writer) close(ctx context.Context, cancel context.CancelFunc) {
 	w.mu.Lock()
 	w.closing = true
+	abandoned := w.calls == 0
 	w.mu.Unlock()
+	if abandoned {
+		cancel()
+	}
 	close(w.quit)
 	select {
 	case <-w.gone:

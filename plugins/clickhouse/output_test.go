@@ -1,11 +1,14 @@
 package clickhouse
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"clickstream/internal/engine/enginetest"
+
+	native "github.com/ClickHouse/clickhouse-go/v2/lib/column"
 )
 
 const everyType = `CREATE TABLE t (
@@ -158,6 +161,40 @@ func TestBlocksOnTheServer(t *testing.T) {
 	}
 	if got, want := f.query(t, "SELECT count(), uniqExact(n) FROM t"), "3400\t3400"; got != want {
 		t.Errorf("rows\n got %s\nwant %s", got, want)
+	}
+}
+
+// TestEqualBlocks: two blocks of the same rows are both stored, whatever the table
+// remembers of recent inserts.
+func TestEqualBlocks(t *testing.T) {
+	f := newFixture(t)
+	f.query(t, "CREATE TABLE t (n UInt32) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100")
+	o := connected(t, f.yaml("t", ""))
+	for range 2 {
+		if got := write(t, o, `{"n":1}`); got != "<nil>" {
+			t.Fatal(got)
+		}
+	}
+	if got, want := f.query(t, "SELECT count() FROM t"), "2"; got != want {
+		t.Errorf("rows\n got %s\nwant %s", got, want)
+	}
+}
+
+// TestPreparedColumns: a server that prepares an insert of other columns than were
+// asked for would accept it and store nothing.
+func TestPreparedColumns(t *testing.T) {
+	p, err := newPlan(eventsConfig(), eventsTable)
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns, _ := driverColumns(t, p)
+	if err := matches(columns, p.bindings); err != nil {
+		t.Error(err)
+	}
+	for name, got := range map[string][]native.Interface{"none": nil, "fewer": columns[1:], "another order": append(columns[1:], columns[0])} {
+		if err := matches(got, p.bindings); !errors.Is(err, errDrift) {
+			t.Errorf("%s\n got %v\nwant %v", name, err, errDrift)
+		}
 	}
 }
 

@@ -143,7 +143,11 @@ func (s *server) with(ctx context.Context) context.Context {
 func (s *server) insert(ctx context.Context, b *block, lo, hi int) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config.insertTimeout)
 	defer cancel()
-	defer func() { s.stale = err != nil }()
+	defer func() {
+		if s.stale = err != nil; s.stale && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("insert of %d rows: no answer within %v: %w", hi-lo, s.config.insertTimeout, ctx.Err())
+		}
+	}()
 	if s.stale {
 		if err := s.compare(ctx, b.plan); err != nil {
 			return err

@@ -25,6 +25,7 @@ type writer struct {
 	spare    *block // the buffers of the last block
 	plan     *plan
 	pace     pace
+	calls    int // of write, that have not returned
 	closing  bool
 
 	kick chan struct{} // something may be due
@@ -49,6 +50,8 @@ func (w *writer) write(ctx context.Context, batch service.MessageBatch) error {
 	for i := range todo {
 		todo[i] = i
 	}
+	w.count(1)
+	defer w.count(-1)
 	var rejected rejections
 	for len(todo) > 0 {
 		parts, err := w.add(ctx, batch, todo, &rejected)
@@ -61,6 +64,12 @@ func (w *writer) write(ctx context.Context, batch service.MessageBatch) error {
 	}
 	w.stats.reject(&rejected)
 	return rejected.batchError(batch)
+}
+
+func (w *writer) count(n int) {
+	w.mu.Lock()
+	w.calls += n
+	w.mu.Unlock()
 }
 
 // add puts the messages into blocks, as many as it takes.
