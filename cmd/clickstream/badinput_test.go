@@ -8,28 +8,28 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// secret stands in every bad record: it must show up in no log.
-const secret = "s3cr3t-content"
+// private stands in every bad record: it must show up in no log.
+const private = "s3cr3t-content"
 
 // badRecords are records that cannot be stored, and what the dead letter says.
 var badRecords = []struct{ name, value, reason, field string }{
-	{"truncated", `{"event_id":"` + secret, "malformed_json", ""},
-	{"no json", secret, "malformed_json", ""},
+	{"truncated", `{"event_id":"` + private, "malformed_json", ""},
+	{"no json", private, "malformed_json", ""},
 	{"empty", "", "malformed_json", ""},
-	{"array", `["` + secret + `"]`, "malformed_json", ""},
+	{"array", `["` + private + `"]`, "malformed_json", ""},
 	{"two documents", eventJSON(1) + eventJSON(2), "malformed_json", ""},
 	{"invalid utf-8", strings.Replace(eventJSON(1), "prod_1", "prod_\xff", 1), "malformed_json", ""},
-	{"price is a word", strings.Replace(eventJSON(1), "29.99", `"`+secret+`"`, 1), "wrong_type", "price"},
+	{"price is a word", strings.Replace(eventJSON(1), "29.99", `"`+private+`"`, 1), "wrong_type", "price"},
 	{"user is a number", strings.Replace(eventJSON(1), `"user_0001"`, "42", 1), "wrong_type", "user_id"},
-	{"id is no uuid", strings.Replace(eventJSON(1), "00000000-0000", secret, 1), "wrong_type", "event_id"},
+	{"id is no uuid", strings.Replace(eventJSON(1), "00000000-0000", private, 1), "wrong_type", "event_id"},
 	{"no product", strings.Replace(eventJSON(1), `"product_id":"prod_1",`, "", 1), "missing_field", "product_id"},
 	{"null user", strings.Replace(eventJSON(1), `"user_0001"`, "null", 1), "missing_field", "user_id"},
-	{"unknown type", strings.Replace(eventJSON(1), "purchase", secret, 1), "unknown_value", "event_type"},
+	{"unknown type", strings.Replace(eventJSON(1), "purchase", private, 1), "unknown_value", "event_type"},
 	{"negative price", strings.Replace(eventJSON(1), "29.99", "-0.01", 1), "out_of_range", "price"},
 	{"huge price", strings.Replace(eventJSON(1), "29.99", "1e400", 1), "out_of_range", "price"},
 	{"infinite price", strings.Replace(eventJSON(1), "29.99", "Infinity", 1), "malformed_json", ""},
 	{"price is NaN", strings.Replace(eventJSON(1), "29.99", "NaN", 1), "malformed_json", ""},
-	{"no time", strings.Replace(eventJSON(1), "2026-01-15T14:30:00.123Z", secret, 1), "bad_time", "timestamp"},
+	{"no time", strings.Replace(eventJSON(1), "2026-01-15T14:30:00.123Z", private, 1), "bad_time", "timestamp"},
 	{"no zone", strings.Replace(eventJSON(1), "00.123Z", "00.123", 1), "bad_time", "timestamp"},
 	{"year 1800", strings.Replace(eventJSON(1), "2026-01", "1800-01", 1), "out_of_range", "timestamp"},
 	{"year 2150", strings.Replace(eventJSON(1), "2026-01", "2150-01", 1), "out_of_range", "timestamp"},
@@ -65,7 +65,7 @@ func TestBadInput(t *testing.T) {
 	}
 	checkLetters(t, s, rounds)
 	log := consume.out.String()
-	if strings.Contains(log, secret) {
+	if strings.Contains(log, private) {
 		t.Errorf("the log holds a record's content:\n%s", log)
 	}
 	if n := strings.Count(log, "\n"); n > 30 {
@@ -102,7 +102,7 @@ func checkLetters(t *testing.T, s *stack, rounds int) {
 		if h["topic"] != "clickstream" || h["message"] == "" || h["timestamp"] == "" || h["version"] == "" {
 			t.Errorf("letter of %s: incomplete headers %v", origin, h)
 		}
-		if strings.Contains(h["message"], secret) {
+		if strings.Contains(h["message"], private) {
 			t.Errorf("letter of %s: the message quotes the record: %s", origin, h["message"])
 		}
 		byCase[string(l.Value)+" "+h["reason"]+" "+h["field"]]++

@@ -34,7 +34,7 @@ func TestDefaults(t *testing.T) {
 	if n := s.number("SELECT countIf(received_at < timestamp - 1 OR inserted_at < received_at) FROM clickstream.events"); n != 0 {
 		t.Errorf("%d rows were received before they were made, or inserted before they were received", n)
 	}
-	if n := s.number("SELECT count() - uniqExact(_stream, _partition, _offset) FROM clickstream.events"); n != 0 {
+	if n := s.number("SELECT toUInt64(count() - uniqExact(_stream, _partition, _offset)) FROM clickstream.events"); n != 0 {
 		t.Errorf("%d rows share a coordinate with another, though nothing was killed", n)
 	}
 }

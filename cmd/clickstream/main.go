@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -59,6 +60,7 @@ func run(ctx context.Context, args []string) int {
 		service.CLIOptCustomRunFlags(nil, p.onRun),
 		service.CLIOptOnConfigParse(p.onConfig),
 		service.CLIOptOnStreamStart(p.onStart),
+		service.CLIOptAddTeeLogger(slog.New(serverErrors{})),
 	}
 	for _, c := range commands() {
 		options = append(options, service.CLIOptAddCommand(c))

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"reflect"
 	"slices"
@@ -91,13 +90,4 @@ func endpointsOf(resources *service.Resources) (found endpointer, err error) {
 		return nil, errors.New("reach the endpoints of Benthos: no method RegisterEndpoint")
 	}
 	return found, nil
-}
-
-// probePort fails if address cannot be listened on.
-func probePort(address string) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("http address %s: %w; another pipeline may run there: set HTTP_ADDRESS, or http.address in the pipeline, to a free one", address, err)
-	}
-	return l.Close()
 }
