@@ -13,7 +13,7 @@ import (
 
 var (
 	seedFlag      = flag.Uint64("seed", 0, "seed of the model test; 0 draws one")
-	schedulesFlag = flag.Uint64("schedules", 20_000, "schedules of the model test")
+	schedulesFlag = flag.Uint64("schedules", usualSchedules, "schedules of the model test")
 	scheduleFlag  = flag.Int64("schedule", -1, "run only this schedule of the seed, and print its history")
 )
 
@@ -26,6 +26,8 @@ type mutant struct {
 	table       func(*worker, Table) Table
 	lax         bool
 	commitFirst bool
+	ackDropped  bool
+	harmOnly    bool
 }
 
 // world is one schedule: a server, a group and its workers.
@@ -89,7 +91,7 @@ func search(seed, schedules uint64, m mutant) (n uint64, violated string) {
 // play runs one schedule to its end and returns the invariant that it violated.
 func play(seed, schedule uint64, m mutant, trace func(string)) string {
 	rnd := rand.New(rand.NewPCG(seed, schedule))
-	s := &sim{mood: drawMood(rnd), rnd: rnd, trace: trace}
+	s := &sim{mood: drawMood(rnd), rnd: rnd, trace: trace, harmOnly: m.harmOnly}
 	w := &world{sim: s, mutant: m, levels: streams}
 	w.server = server{sim: s, lax: m.lax, fence: make(map[Partition]uint64), drained: make(map[Partition]uint64), rows: make(map[Partition]*[maxRecords]ID)}
 	w.group = group{sim: s, visible: w.isVisible, records: 3 + rnd.Int64N(maxRecords-2)}

@@ -53,17 +53,28 @@ func (w *Writer) readBack(ctx context.Context, round []*attempt) error {
 	return nil
 }
 
-// order sorts the rows by offset, if they are not.
+// order sorts the rows by offset, if they are not, and notes whether any repeat.
 func (a *attempt) order() {
-	byOffset := func(x, y Row) int { return cmp.Compare(x.Offset, y.Offset) }
-	if !slices.IsSortedFunc(a.Rows, byOffset) {
-		slices.SortStableFunc(a.Rows, byOffset)
+	if a.ascends = ascending(a.Rows); !a.ascends {
+		slices.SortStableFunc(a.Rows, func(x, y Row) int { return cmp.Compare(x.Offset, y.Offset) })
 	}
+}
+
+func ascending(rows []Row) bool {
+	for i := 1; i < len(rows); i++ {
+		if rows[i-1].Offset >= rows[i].Offset {
+			return false
+		}
+	}
+	return true
 }
 
 // unknown returns the range from the first to the last row that is not known to be
 // absent, and false if there is none.
 func (a *attempt) unknown() (Range, bool) {
+	if len(a.Rows) == 0 || a.absent.hasFrom(a.Rows[0].Offset) {
+		return Range{}, false
+	}
 	known := func(r Row) bool { return a.absent.has(r.Offset) }
 	first := slices.IndexFunc(a.Rows, func(r Row) bool { return !known(r) })
 	if first < 0 {
@@ -93,7 +104,7 @@ func (a *attempt) see(offset int64, id ID) {
 // taken as it is, without a copy.
 func (a *attempt) sift() {
 	a.sifted = true
-	if a.found == nil && ascending(a.Rows) {
+	if a.found == nil && a.ascends {
 		a.insert = a.Rows
 		return
 	}
@@ -109,15 +120,6 @@ func (a *attempt) sift() {
 			a.insert = append(a.insert, r)
 		}
 	}
-}
-
-func ascending(rows []Row) bool {
-	for i := 1; i < len(rows); i++ {
-		if rows[i-1].Offset >= rows[i].Offset {
-			return false
-		}
-	}
-	return true
 }
 
 // divert writes the rows whose coordinates belong to other events under the next

@@ -31,6 +31,11 @@ func (s spans) has(offset int64) bool {
 	return false
 }
 
+// hasFrom reports whether offset and all above it are in the set: the usual case.
+func (s spans) hasFrom(offset int64) bool {
+	return len(s) > 0 && s[len(s)-1].first <= offset
+}
+
 // without takes the offsets of rows out, a run of neighbours at a time.
 func (s spans) without(rows []Row) spans {
 	for i := 0; i < len(rows); {

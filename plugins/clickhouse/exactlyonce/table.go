@@ -94,6 +94,8 @@ type Assignment interface {
 	// Confirm commits the partition's offset as it stands (only what is Written) in
 	// the group's current generation. It returns nil only if the group accepted,
 	// and ErrRevoked only if the assignment is over; any other error is "do not
-	// know", and it is called again.
+	// know", and it is called again. A refusal counts only if the member is still in
+	// the generation that it asked in: one that has since joined a later generation,
+	// and kept the partition, does not know.
 	Confirm(ctx context.Context) error
 }

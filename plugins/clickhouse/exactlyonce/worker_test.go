@@ -110,10 +110,18 @@ func (w *worker) take(t *token, from, to int64) {
 			part.Rows = append(part.Rows, Row{Offset: o, ID: r.id, Index: int(o)})
 		}
 	}
-	if len(part.Rows) > 0 {
-		w.pending = append(w.pending, part)
-		w.cut(len(w.pending) - 1)
+	if len(part.Rows) == 0 {
+		return
 	}
+	for _, p := range w.pending {
+		if p.Assignment == part.Assignment && w.chance(20) { // group commit
+			p.Rows = append(p.Rows, part.Rows...)
+			w.rnd.Shuffle(len(p.Rows), func(i, j int) { p.Rows[i], p.Rows[j] = p.Rows[j], p.Rows[i] })
+			return
+		}
+	}
+	w.pending = append(w.pending, part)
+	w.cut(len(w.pending) - 1)
 }
 
 // cut splits a pending part in two, sometimes: an output that meets a memory limit
@@ -137,7 +145,7 @@ func (w *worker) settle() {
 
 func (w *worker) markWritten(parts []*Part) {
 	for _, p := range parts {
-		if p.Outcome == Written || w.commitFirst {
+		if p.Outcome == Written || w.commitFirst || w.ackDropped && p.Outcome == Dropped {
 			for _, r := range p.Rows {
 				p.Assignment.(*token).mark(r.Offset)
 			}
@@ -183,7 +191,7 @@ func (t *token) Confirm(context.Context) error {
 	err := t.commit(t)
 	if errors.Is(err, errGeneration) && generation == t.generation {
 		t.logf("%s: partition %d is over", t.name, t.p)
-		t.over = true
+		t.over = !t.ackDropped
 		return ErrRevoked
 	}
 	return err

@@ -55,7 +55,8 @@ type Writer struct {
 // It returns nil if none is left pending. Otherwise the error says why, and the
 // caller waits a moment and offers the pending parts again, for ever: a part stays
 // pending until its rows are known to be visible, or its assignment to be over.
-// An error never means that a row was not inserted.
+// An error never means that a row was not inserted. A part without rows only
+// recovers its partition, which spares the first rows the wait.
 func (w *Writer) Write(ctx context.Context, parts []*Part) error {
 	var errs []error
 	for len(parts) > 0 {
@@ -73,6 +74,8 @@ func (w *Writer) Write(ctx context.Context, parts []*Part) error {
 type attempt struct {
 	*Part
 	*holding
+	// ascends: the rows came in ascending order, none of them twice.
+	ascends bool
 	// found says of each row what the read-back saw; nil if nothing was read.
 	found []finding
 	// insert is the rows to insert, collided those whose coordinates are taken;
@@ -100,19 +103,23 @@ func (w *Writer) round(parts []*Part) (round []*attempt, rest []*Part) {
 
 // insert sends the rows of all attempts as one insert.
 func (w *Writer) insert(ctx context.Context, as []*attempt) error {
+	var sent []*attempt
 	var pieces []Piece
 	for _, a := range as {
-		if len(a.insert) > 0 {
-			pieces = append(pieces, Piece{Claim: a.claim, Rows: a.insert})
+		if len(a.insert) == 0 {
+			a.Outcome = Written
+			continue
 		}
+		sent = append(sent, a)
+		pieces = append(pieces, Piece{Claim: a.claim, Rows: a.insert})
 	}
-	var err error
-	if len(pieces) > 0 {
-		err = w.Table.Insert(ctx, pieces)
+	if len(sent) == 0 {
+		return nil
 	}
+	err := w.Table.Insert(ctx, pieces)
 	switch {
 	case err == nil:
-		for _, a := range as {
+		for _, a := range sent {
 			a.absent = a.absent.without(a.insert)
 			a.Outcome = Written
 		}
@@ -120,17 +127,17 @@ func (w *Writer) insert(ctx context.Context, as []*attempt) error {
 	case !errors.Is(err, ErrStale):
 		// It may have happened, in part, or may still happen: only a new owner id
 		// keeps it out, and only a read-back tells.
-		for _, a := range as {
+		for _, a := range sent {
 			a.stage = unfenced
 		}
-	case len(as) > 1:
+	case len(sent) > 1:
 		// One stale owner had the whole block refused. Nothing is in, so the ids of
 		// the others are as good as before; alone each of them shows who it was.
-		return w.insertSingly(ctx, as)
+		return w.insertSingly(ctx, sent)
 	default:
-		as[0].stage = lost
+		sent[0].stage = lost
 	}
-	return fmt.Errorf("insert of %d partitions: %w", len(pieces), err)
+	return fmt.Errorf("insert of %d partitions: %w", len(sent), err)
 }
 
 func (w *Writer) insertSingly(ctx context.Context, as []*attempt) error {

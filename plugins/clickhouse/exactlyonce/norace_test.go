@@ -1,0 +1,6 @@
+//go:build !race
+
+package exactlyonce
+
+// usualSchedules take a few seconds.
+const usualSchedules = 20_000
