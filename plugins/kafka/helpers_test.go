@@ -253,3 +253,5 @@ func fillBytes(t testing.TB, cl *kgo.Client, value []byte, total int) {
 		t.Fatal(err)
 	}
 }
+
+func stream(g got) uint64 { return event.CoordinateOf(g.messages[0].Context()).Stream }

@@ -113,6 +113,7 @@ func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) {
 	if from < 0 || to <= from {
 		return
 	}
+	s.gaps.Add(to - from)
 	s.stats.gaps.Incr(to - from)
 	s.log.log.With("topic", s.topic, "partition", p.id, "from_offset", from, "to_offset", to-1, "records", to-from).
 		Error("records were deleted before they were read: the topic's retention is shorter than this group's lag")

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -131,7 +132,12 @@ func (l *link) step(err error) (step string, fatal bool) {
 		return fmt.Sprintf("topic %q does not exist: create it with `clickstream init`", l.topic), false
 	case errors.As(err, &firstEOF):
 		return "the broker hung up at the first request: it may want tls, or a sasl login", false
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, io.EOF) && l.mechanism != nil:
+		return "the broker hung up: some do at a wrong sasl.user or sasl.password", false
+	case errors.Is(err, context.DeadlineExceeded), strings.Contains(err.Error(), "i/o timeout"):
+		if l.tls != nil {
+			return "no answer in time: check the address, and that it is the broker's tls port", false
+		}
 		return "no answer in time: check the address and the network", false
 	case strings.Contains(err.Error(), "connection refused"):
 		return "is the broker running? (`clickstream broker` starts one)", false

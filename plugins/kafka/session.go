@@ -34,6 +34,7 @@ type session struct {
 	mu         sync.Mutex
 	partitions map[int32]*partition
 
+	gaps     atomic.Int64  // records that were deleted before they were read
 	inFlight atomic.Int64  // bytes read and not answered
 	room     chan struct{} // gets a value when inFlight falls
 
