@@ -32,6 +32,14 @@ engine: tools build ## Fetch the ClickHouse engine (178 MB, once) into the user'
 demo: engine ## Run everything on this machine, without Docker (ARGS="--rate 1000 --for 30s")
 	@exec bin/clickstream demo $(ARGS)
 
+.env:
+	@umask 077; for name in CLICKHOUSE_PASSWORD GRAFANA_CLICKHOUSE_PASSWORD GRAFANA_ADMIN_PASSWORD; do \
+		printf '%s=%s\n' $$name "$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')"; done > .env.tmp && mv .env.tmp .env
+
+.PHONY: up
+up: .env ## Run everything in containers, passwords drawn once into .env (needs Docker)
+	docker compose up --build
+
 .PHONY: test
 test: engine ## Run all tests, on a real broker protocol and a real ClickHouse engine
 	gofmt -l . | { ! grep . ; } || { echo "make: the files above are not gofmt-ed: run gofmt -w" >&2; exit 1; }
