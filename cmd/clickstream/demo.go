@@ -88,7 +88,7 @@ func demoSignals(parent context.Context) (context.Context, <-chan struct{}) {
 	go func() {
 		<-signals
 		cancel()
-		<-signals
+		awaitSecond(signals)
 		close(abort)
 	}()
 	return ctx, abort

@@ -88,12 +88,23 @@ func (p *pipeline) watchSignals(pipeline bool) {
 		if pipeline {
 			p.repeatEarly(signals)
 		}
-		<-signals
+		awaitSecond(signals)
 		p.logs.Close()
 		fmt.Fprintln(os.Stderr, "clickstream: second signal: stopped at once")
 		os.Exit(exitAbort)
 	}()
 }
+
+// awaitSecond, called at the first signal, returns at the second. What follows
+// within a moment is the first one again: `timeout 30 clickstream ...` sends it to
+// the process and to its group.
+func awaitSecond(signals <-chan os.Signal) {
+	for first := time.Now(); time.Since(first) < sameSignal; {
+		<-signals
+	}
+}
+
+const sameSignal = 10 * time.Millisecond
 
 // repeatEarly makes up for a first signal that came before Benthos listens for it,
 // a moment after onStart: it would be lost, and the pipeline run on. Before onStart
@@ -101,6 +112,9 @@ func (p *pipeline) watchSignals(pipeline bool) {
 // signal is sent again; Benthos ignores a second one, and ours is taken here.
 func (p *pipeline) repeatEarly(signals <-chan os.Signal) {
 	came := time.Now()
+	if start := p.startedAt.Load(); start != nil && came.Sub(*start) > benthosListens {
+		return // it does listen
+	}
 	time.Sleep(benthosListens)
 	switch start := p.startedAt.Load(); {
 	case start == nil:
