@@ -187,14 +187,14 @@ func (c *child) watch(stdout io.Reader) {
 	_, _ = io.Copy(io.Discard, stdout) // it ends with the child
 }
 
-// stop asks the child to end and returns once it has; after its grace it is killed.
-func (c *child) stop() {
+// stop asks the child to end and returns once it has; after grace it is killed.
+func (c *child) stop(grace time.Duration) {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM) // an error means that it is gone
-	grace := time.NewTimer(c.service.grace)
-	defer grace.Stop()
+	late := time.NewTimer(grace)
+	defer late.Stop()
 	select {
 	case <-c.done:
-	case <-grace.C:
+	case <-late.C:
 		c.kill()
 		<-c.done
 	}

@@ -242,10 +242,14 @@ func (d *demo) sums(ctx context.Context) (totals, error) {
 	return t, err
 }
 
+// hurry is the grace of a pipeline whose servers may be gone: it would try to
+// deliver until its own time limit, and what it holds is still in Kafka.
+const hurry = 3 * time.Second
+
 // stop ends what runs, in reverse order, without waiting for what is in flight.
 func (d *demo) stop() {
-	d.producer.stop()
-	d.consumer.stop()
+	d.producer.stopWithin(hurry)
+	d.consumer.stopWithin(hurry)
 	d.close()
 }
 

@@ -28,6 +28,9 @@ const (
 	serverGrace   = 30 * time.Second
 )
 
+// initWait is enough for servers of others to answer; our own are ready by then.
+const initWait = "10s"
+
 // Go's collector lets a heap double before it looks; in a demo that shares a
 // laptop, a soft limit is worth a little CPU. The engine's own memory, which is
 // not Go's, has its own limits.
@@ -59,7 +62,7 @@ func (p plan) engine() service {
 }
 
 func (p plan) init() service {
-	return service{name: "init", args: []string{"init"}, env: p.env(""), orphaned: syscall.SIGTERM, grace: serverGrace}
+	return service{name: "init", args: []string{"init", "--wait", initWait}, env: p.env(""), orphaned: syscall.SIGTERM, grace: serverGrace}
 }
 
 func (p plan) producer() service { return p.pipeline("producer", p.producePath, p.producerHTTP) }

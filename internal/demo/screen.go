@@ -57,7 +57,7 @@ func (s *screen) status(now time.Time, st status) {
 		s.open = true
 		return
 	}
-	if now.Sub(s.last) >= plainEvery {
+	if now.Sub(s.last) >= plainEvery-refresh/2 { // looks come a little early or late
 		s.last = now
 		fmt.Fprintln(s.out, statusLine(st, 0))
 	}

@@ -34,6 +34,7 @@ type kept struct {
 	gone    chan struct{} // closed once it is stopped or given up
 	// stopping is closed by stop.
 	stopping chan struct{}
+	grace    time.Duration // set before stopping is closed
 	once     sync.Once
 	// last is the exit code of the final run; read it after gone.
 	last int
@@ -69,7 +70,7 @@ func (s *supervisor) run(k *kept) error {
 		select {
 		case <-c.done:
 		case <-k.stopping:
-			c.stop()
+			c.stop(k.grace)
 			k.last = c.code()
 			return nil
 		}
@@ -113,9 +114,18 @@ func (k *kept) stop() int {
 	if k == nil {
 		return 0
 	}
+	return k.stopWithin(k.service.grace)
+}
+
+// stopWithin is stop with another grace. It is not for concurrent use.
+func (k *kept) stopWithin(grace time.Duration) int {
+	if k == nil {
+		return 0
+	}
 	select {
 	case <-k.stopping:
 	default:
+		k.grace = grace
 		close(k.stopping)
 	}
 	<-k.gone
@@ -149,7 +159,7 @@ func (l *launcher) once(ctx context.Context, sv service) error {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
-		c.stop()
+		c.stop(sv.grace)
 		return ctx.Err()
 	}
 	if c.err != nil {
