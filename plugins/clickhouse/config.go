@@ -64,6 +64,8 @@ func (c *config) options() *driver.Options {
 		DialTimeout:  min(5*time.Second, c.insertTimeout),
 		MaxOpenConns: 2,
 		MaxIdleConns: 1,
+		// The driver's default, 10 MiB, would keep three times that in memory.
+		MaxCompressionBuffer: 1 << 20,
 		ClientInfo: driver.ClientInfo{Products: []struct{ Name, Version string }{
 			{Name: "clickstream", Version: version},
 		}},
