@@ -211,7 +211,7 @@ func (w *world) verify() {
 
 func name(p Partition) string {
 	if p.Stream == stream {
-		return fmt.Sprintf("partition %d", p.Number)
+		return fmt.Sprintf("p%d", p.Number)
 	}
-	return fmt.Sprintf("partition %d of stream %x", p.Number, p.Stream)
+	return fmt.Sprintf("p%d of stream %x", p.Number, p.Stream)
 }

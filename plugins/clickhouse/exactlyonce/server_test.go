@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 var (
@@ -37,13 +38,39 @@ type insert struct {
 	reply  func(error)
 }
 
+// brief and owners are pieces and claims in a history: partition=owner offsets.
+type (
+	brief  []Piece
+	owners []Claim
+)
+
+func (b brief) String() string {
+	var all []string
+	for _, p := range b {
+		line := fmt.Sprintf("%v", owners{p.Claim})
+		for _, r := range p.Rows {
+			line += fmt.Sprintf(" %d", r.Offset)
+		}
+		all = append(all, line)
+	}
+	return strings.Join(all, ", ")
+}
+
+func (o owners) String() string {
+	var all []string
+	for _, c := range o {
+		all = append(all, fmt.Sprintf("%s=%d", name(c.Partition), c.Owner))
+	}
+	return strings.Join(all, ", ")
+}
+
 func (s *server) serveFence(claims []Claim, reply func(error)) {
 	if s.down {
 		reply(errDown)
 		return
 	}
 	for _, c := range claims {
-		s.logf("server: fence %s = %x", name(c.Partition), c.Owner)
+		s.logf("server: fence %s=%d", name(c.Partition), c.Owner)
 		s.fence[c.Partition] = c.Owner
 		delete(s.drained, c.Partition)
 	}
@@ -64,7 +91,7 @@ func (s *server) serveKill(claims []Claim, reply func(int, error)) {
 			n++
 		}
 	}
-	s.logf("server: kill for %v: %d running", claims, n)
+	s.logf("server: kill for %s: %d running", owners(claims), n)
 	for _, c := range claims {
 		if n == 0 && s.fence[c.Partition] == c.Owner {
 			s.drained[c.Partition] = c.Owner
@@ -85,7 +112,7 @@ func (s *server) serveInsert(in *insert) {
 		in.reply(errDown)
 		return
 	}
-	s.logf("server: insert %v arrives", in.pieces)
+	s.logf("server: insert of %v arrives", brief(in.pieces))
 	for slot := range s.split {
 		in.slots = append(in.slots, slot)
 	}
@@ -156,9 +183,9 @@ func (s *server) commit(p Piece, slot int64) {
 		if r.Offset%s.split != slot {
 			continue
 		}
-		s.logf("server: %s offset %d visible, by %x", name(p.Partition), r.Offset, p.Owner)
+		s.logf("server: %s offset %d visible, by %d", name(p.Partition), r.Offset, p.Owner)
 		if d := s.drained[p.Partition]; d != 0 && d != p.Owner {
-			s.violate("I1", "%s: %x adds offset %d after %x has drained", name(p.Partition), p.Owner, r.Offset, d)
+			s.violate("I1", "%s: %d adds offset %d after %d has drained", name(p.Partition), p.Owner, r.Offset, d)
 		}
 		visible := &s.rows[p.Partition][r.Offset]
 		if *visible != (ID{}) {
@@ -169,7 +196,7 @@ func (s *server) commit(p Piece, slot int64) {
 }
 
 func (s *server) finish(in *insert, err error) {
-	s.logf("server: insert %v ends: %v", in.pieces, err)
+	s.logf("server: insert of %v ends: %v", brief(in.pieces), err)
 	s.running = slices.DeleteFunc(s.running, func(other *insert) bool { return other == in })
 	in.reply(err)
 }
