@@ -51,64 +51,67 @@ func eventRow(doc string) *row {
 	}}
 }
 
-// TestConvert shows what each type stores of a JSON value, as bytes, or why it does not.
+// conversions are what each type stores of a JSON value, as bytes, or why it does not.
+var conversions = []struct{ typ, in, want string }{
+	{"String", `"a\u00e9\n"`, "61c3a90a"},
+	{"String", `1`, "wrong_type: want a string, got a number"},
+	{"FixedString(3)", `"ab"`, "616200"},
+	{"FixedString(3)", `"abcd"`, "out_of_range: want at most 3 bytes, got 4"},
+	{"UUID", `"0193a2b4-7c1d-7e3f-8a9b-0c1d2e3f4a5b"`, "3f7e1d7cb4a293015b4a3f2e1d0c9b8a"},
+	{"UUID", `"0193"`, "wrong_type: want a UUID, got another text"},
+	{"Bool", `true`, "01"},
+	{"Bool", `1`, "wrong_type: want a boolean, got a number"},
+	{"Int8", `-128`, "80"},
+	{"Int8", `128`, "out_of_range: want a number that fits in Int8"},
+	{"Int8", `1e2`, "64"},
+	{"Int8", `1.50`, "wrong_type: want a whole number, got a fraction"},
+	{"Int8", `"1"`, "wrong_type: want a whole number, got a string"},
+	{"UInt8", `-1`, "out_of_range: want a number that fits in UInt8"},
+	{"UInt8", `-0`, "00"},
+	{"UInt16", `65535.0`, "ffff"},
+	{"Int32", `-2`, "feffffff"},
+	{"UInt32", `4294967296`, "out_of_range: want a number that fits in UInt32"},
+	{"Int64", `-9223372036854775808`, "0000000000000080"},
+	{"Int64", `9223372036854775808`, "out_of_range: want a number that fits in Int64"},
+	{"UInt64", `18446744073709551615`, "ffffffffffffffff"},
+	{"UInt64", `1e400`, "out_of_range: want a number that fits in UInt64"},
+	{"Float32", `1.5`, "0000c03f"},
+	{"Float32", `1e39`, "out_of_range: want a number that fits in Float32"},
+	{"Float64", `-0.1`, "9a9999999999b9bf"},
+	{"Float64", `1e400`, "out_of_range: want a number that fits in Float64"},
+	{"Decimal(9, 2)", `12.345`, "d2040000"},
+	{"Decimal(9, 2)", `9999999.994`, "ffc99a3b"},
+	{"Decimal(9, 2)", `9999999.995`, "out_of_range: want a number that fits in Decimal(9, 2)"},
+	{"Decimal(18, 4)", `-29.99`, "846cfbffffffffff"},
+	{"Decimal(38, 0)", `-1`, "ffffffffffffffffffffffffffffffff"},
+	{"Decimal(38, 0)", `1e38`, "out_of_range: want a number that fits in Decimal(38, 0)"},
+	{"Date", `"2026-01-15"`, "f44f"},
+	{"Date", `"2149-06-07"`, "out_of_range: want a date that fits in Date"},
+	{"Date", `"2026-02-30"`, "bad_time: want a date like 2026-01-15"},
+	{"Date32", `"1900-01-01"`, "219cffff"},
+	{"Date32", `"1899-12-31"`, "out_of_range: want a date that fits in Date32"},
+	{"DateTime", `"2026-01-15T14:30:00.999Z"`, "e8f96869"},
+	{"DateTime('Europe/Berlin')", `"2026-01-15T15:30:00+01:00"`, "e8f96869"},
+	{"DateTime", `"1969-12-31T23:59:59Z"`, "out_of_range: want a time that fits in DateTime"},
+	{"DateTime64(3, 'UTC')", `"1969-12-31T23:59:59.9995Z"`, "ffffffffffffffff"},
+	{"DateTime64(9)", `"2262-04-11T23:47:15Z"`, "005e7291ffffff7f"},
+	{"DateTime64(9)", `"2263-01-01T00:00:00Z"`, "out_of_range: want a time that fits in DateTime64(9)"},
+	{"DateTime64(0)", `1768487400`, "wrong_type: want a time like 2026-01-15T14:30:00.123Z, got a number"},
+	{"DateTime64(3)", `"2026-01-15T14:30:00"`, "bad_time: want a time like 2026-01-15T14:30:00.123Z, with a zone"},
+	{"Enum8('a' = 1, 'it\\'s, = b' = -2)", `"it's, = b"`, "fe"},
+	{"Enum8('a' = 1, 'b' = 2)", `"c"`, "unknown_value: want one of a, b, got another text"},
+	{"Enum16('a' = 1000)", `"a"`, "e803"},
+	{"Enum16('a' = 1000)", `1000`, "wrong_type: want one of a, got a number"},
+	{"Int8", `null`, "missing_field: want a value of type Int8, got null"},
+	{"Nullable(Int8)", `null`, "NULL 00"},
+	{"Nullable(Decimal(9, 2))", `1`, "64000000"},
+	{"Nullable(String)", `null`, "NULL "},
+	{"LowCardinality(Nullable(String))", `"x"`, "78"},
+}
+
+// TestConvert goes through the conversions.
 func TestConvert(t *testing.T) {
-	for _, tc := range []struct{ typ, in, want string }{
-		{"String", `"a\u00e9\n"`, "61c3a90a"},
-		{"String", `1`, "wrong_type: want a string, got a number"},
-		{"FixedString(3)", `"ab"`, "616200"},
-		{"FixedString(3)", `"abcd"`, "out_of_range: want at most 3 bytes, got 4"},
-		{"UUID", `"0193a2b4-7c1d-7e3f-8a9b-0c1d2e3f4a5b"`, "3f7e1d7cb4a293015b4a3f2e1d0c9b8a"},
-		{"UUID", `"0193"`, "wrong_type: want a UUID, got another text"},
-		{"Bool", `true`, "01"},
-		{"Bool", `1`, "wrong_type: want a boolean, got a number"},
-		{"Int8", `-128`, "80"},
-		{"Int8", `128`, "out_of_range: want a number that fits in Int8"},
-		{"Int8", `1e2`, "64"},
-		{"Int8", `1.50`, "wrong_type: want a whole number, got a fraction"},
-		{"Int8", `"1"`, "wrong_type: want a whole number, got a string"},
-		{"UInt8", `-1`, "out_of_range: want a number that fits in UInt8"},
-		{"UInt8", `-0`, "00"},
-		{"UInt16", `65535.0`, "ffff"},
-		{"Int32", `-2`, "feffffff"},
-		{"UInt32", `4294967296`, "out_of_range: want a number that fits in UInt32"},
-		{"Int64", `-9223372036854775808`, "0000000000000080"},
-		{"Int64", `9223372036854775808`, "out_of_range: want a number that fits in Int64"},
-		{"UInt64", `18446744073709551615`, "ffffffffffffffff"},
-		{"UInt64", `1e400`, "out_of_range: want a number that fits in UInt64"},
-		{"Float32", `1.5`, "0000c03f"},
-		{"Float32", `1e39`, "out_of_range: want a number that fits in Float32"},
-		{"Float64", `-0.1`, "9a9999999999b9bf"},
-		{"Float64", `1e400`, "out_of_range: want a number that fits in Float64"},
-		{"Decimal(9, 2)", `12.345`, "d2040000"},
-		{"Decimal(9, 2)", `9999999.994`, "ffc99a3b"},
-		{"Decimal(9, 2)", `9999999.995`, "out_of_range: want a number that fits in Decimal(9, 2)"},
-		{"Decimal(18, 4)", `-29.99`, "846cfbffffffffff"},
-		{"Decimal(38, 0)", `-1`, "ffffffffffffffffffffffffffffffff"},
-		{"Decimal(38, 0)", `1e38`, "out_of_range: want a number that fits in Decimal(38, 0)"},
-		{"Date", `"2026-01-15"`, "f44f"},
-		{"Date", `"2149-06-07"`, "out_of_range: want a date that fits in Date"},
-		{"Date", `"2026-02-30"`, "bad_time: want a date like 2026-01-15"},
-		{"Date32", `"1900-01-01"`, "219cffff"},
-		{"Date32", `"1899-12-31"`, "out_of_range: want a date that fits in Date32"},
-		{"DateTime", `"2026-01-15T14:30:00.999Z"`, "e8f96869"},
-		{"DateTime('Europe/Berlin')", `"2026-01-15T15:30:00+01:00"`, "e8f96869"},
-		{"DateTime", `"1969-12-31T23:59:59Z"`, "out_of_range: want a time that fits in DateTime"},
-		{"DateTime64(3, 'UTC')", `"1969-12-31T23:59:59.9995Z"`, "ffffffffffffffff"},
-		{"DateTime64(9)", `"2262-04-11T23:47:15Z"`, "005e7291ffffff7f"},
-		{"DateTime64(9)", `"2263-01-01T00:00:00Z"`, "out_of_range: want a time that fits in DateTime64(9)"},
-		{"DateTime64(0)", `1768487400`, "wrong_type: want a time like 2026-01-15T14:30:00.123Z, got a number"},
-		{"DateTime64(3)", `"2026-01-15T14:30:00"`, "bad_time: want a time like 2026-01-15T14:30:00.123Z, with a zone"},
-		{"Enum8('a' = 1, 'it\\'s, = b' = -2)", `"it's, = b"`, "fe"},
-		{"Enum8('a' = 1, 'b' = 2)", `"c"`, "unknown_value: want one of a, b, got another text"},
-		{"Enum16('a' = 1000)", `"a"`, "e803"},
-		{"Enum16('a' = 1000)", `1000`, "wrong_type: want one of a, got a number"},
-		{"Int8", `null`, "missing_field: want a value of type Int8, got null"},
-		{"Nullable(Int8)", `null`, "NULL 00"},
-		{"Nullable(Decimal(9, 2))", `1`, "64000000"},
-		{"Nullable(String)", `null`, "NULL "},
-		{"LowCardinality(Nullable(String))", `"x"`, "78"},
-	} {
+	for _, tc := range conversions {
 		t.Run(tc.typ+" of "+tc.in, func(t *testing.T) {
 			c := &config{table: "t"}
 			p, err := newPlan(c, []tableColumn{{"first", "Nullable(String)", ""}, {"f", tc.typ, ""}})
@@ -216,6 +219,31 @@ func sameBlocks(t *testing.T, got, want *block) {
 			t.Errorf("column %s\n got %x\nwant %x", w.column, g.data, w.data)
 		}
 	}
+}
+
+// FuzzBlock: whatever a message holds, it becomes one whole row or leaves nothing
+// behind, and the driver takes the block.
+func FuzzBlock(f *testing.F) {
+	for _, doc := range []string{goodEvent, "{}", change("29.99", "-1"), change("user_0042", `\ud83d\ude00`), change(`"prod_123"`, "null")} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		b, rows := eventsBlock(t), 2
+		for _, d := range []string{goodEvent, string(doc), goodEvent} {
+			if r := b.append(eventRow(d)); r == nil && d == string(doc) {
+				rows++
+			}
+		}
+		columns, _ := driverColumns(t, b.plan)
+		if err := newServer(eventsConfig(), nil).fill(columns, b, 0, b.rows); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range columns {
+			if c.Rows() != rows {
+				t.Fatalf("column %s\n got %d rows\nwant %d", c.Name(), c.Rows(), rows)
+			}
+		}
+	})
 }
 
 // TestDictionary shows the form of LowCardinality on the wire, of a part of the rows.

@@ -57,7 +57,7 @@ func span(min, max string) string {
 }
 
 func (l *limits) allow(d event.Decimal) bool {
-	return !(l.hasMin && d.Compare(l.min) < 0) && !(l.hasMax && d.Compare(l.max) > 0)
+	return (!l.hasMin || d.Compare(l.min) >= 0) && (!l.hasMax || d.Compare(l.max) <= 0)
 }
 
 // integer is a whole number of 8 to 64 bits. min is the magnitude of the smallest

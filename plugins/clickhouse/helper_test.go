@@ -96,7 +96,7 @@ func write(t testing.TB, o *output, docs ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	batch := messages(docs...)
-	return strings.TrimSuffix(failures(o.WriteBatch(ctx, batch), batch), "\n")
+	return strings.TrimSuffix(failures(batch, func() error { return o.WriteBatch(ctx, batch) }), "\n")
 }
 
 // eventually polls until done, for what has no channel to wait on.

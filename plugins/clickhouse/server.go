@@ -77,7 +77,7 @@ func (s *server) columns(ctx context.Context) ([]tableColumn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer result.Close()
+	defer func() { _ = result.Close() }() // what went wrong is in Err
 	texts := make([]string, len(result.Columns()))
 	into := make([]any, len(texts))
 	for i := range texts {
@@ -103,7 +103,7 @@ func (s *server) readSettings(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer result.Close()
+	defer func() { _ = result.Close() }() // what went wrong is in Err
 	known := driver.Settings{}
 	for result.Next() {
 		var name string

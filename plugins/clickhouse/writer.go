@@ -214,7 +214,7 @@ func (r *rejections) batchError(batch service.MessageBatch) error {
 	}
 	e := service.NewBatchError(batch, r.why[0])
 	for n, i := range r.index {
-		e.Failed(i, r.why[n])
+		_ = e.Failed(i, r.why[n]) // it returns e
 	}
 	return e
 }

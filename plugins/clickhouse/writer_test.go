@@ -190,7 +190,7 @@ func TestServerRejectsRows(t *testing.T) {
 		w := bench(t, base1(), l)
 		batch := numbers(0, 100)
 		batch[50] = service.NewMessage([]byte("{"))
-		got := failures(w.write(t.Context(), batch), batch)
+		got := failures(batch, func() error { return w.write(t.Context(), batch) })
 		want := "13 unknown_value (): the row violates a constraint of the table (code 469)\n" +
 			"50 malformed_json (): unexpected end at byte 1\n" +
 			"99 unknown_value (): the row violates a constraint of the table (code 469)\n"
@@ -203,12 +203,15 @@ func TestServerRejectsRows(t *testing.T) {
 	})
 }
 
-func failures(err error, batch service.MessageBatch) (text string) {
+// failures runs send and lists the messages that failed: "0 reason (field): message".
+func failures(batch service.MessageBatch, send func() error) (text string) {
+	index := batch.Index()
+	err := send()
 	var failed *service.BatchError
 	if !errors.As(err, &failed) {
 		return fmt.Sprint(err)
 	}
-	failed.WalkMessages(func(i int, _ *service.Message, err error) bool {
+	failed.WalkMessagesIndexedBy(index, func(i int, _ *service.Message, err error) bool {
 		if err != nil {
 			text += fmt.Sprintln(i, err)
 		}
@@ -341,7 +344,7 @@ func TestFlagged(t *testing.T) {
 		batch := numbers(0, 2)
 		batch[0].SetError(errors.New("secret"))
 		want := "0 other (): a processor failed on the message\n"
-		if got := failures(w.write(t.Context(), batch), batch); got != want {
+		if got := failures(batch, func() error { return w.write(t.Context(), batch) }); got != want {
 			t.Errorf("failed messages\n got %s\nwant %s", got, want)
 		}
 		if r := event.ParseRejection("other (): a processor failed on the message"); r.Reason != event.ReasonOther {
