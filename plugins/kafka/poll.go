@@ -19,7 +19,7 @@ func (s *session) poll() {
 	for s.awaitRoom() {
 		trouble := false
 		s.gate.Poll(s.ctx, func(ctx context.Context) {
-			trouble = s.take(s.cl.PollFetches(ctx))
+			trouble = s.take(s.cl.PollRecords(ctx, s.roomFor()))
 		})
 		if trouble && !sleep(s.ctx, pollPause) {
 			return
@@ -45,6 +45,18 @@ func (s *session) awaitRoom() bool {
 	default:
 		return s.ctx.Err() == nil
 	}
+}
+
+// leastPoll is how many records a poll takes at least: fewer would be polls for
+// nothing while the limit is nearly reached.
+const leastPoll = 1000
+
+// roomFor returns how many records of the size seen so far fit into what is left
+// of max_in_flight_bytes. What a fetch brought beyond that stays with franz-go,
+// which fetches no more before it is taken.
+func (s *session) roomFor() int {
+	left := s.config.inFlightBytes - s.inFlight.Load()
+	return int(max(leastPoll, left/s.recordBytes))
 }
 
 // take puts what was polled into the queue, a batch of each partition in turn, so
@@ -83,7 +95,10 @@ func (s *session) take(fetches kgo.Fetches) (trouble bool) {
 			}
 		}
 	}
-	s.stats.inFlight.Set(s.inFlight.Load())
+	if len(batches) > 0 {
+		last := batches[len(batches)-1]
+		s.recordBytes = last.bytes / int64(len(last.rows))
+	}
 	s.queue.Push(batches...)
 	return trouble
 }

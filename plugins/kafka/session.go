@@ -37,6 +37,8 @@ type session struct {
 	gaps     atomic.Int64  // records that were deleted before they were read
 	inFlight atomic.Int64  // bytes read and not answered
 	room     chan struct{} // gets a value when inFlight falls
+	// recordBytes is what a record counted for in the batch polled last; poll's own.
+	recordBytes int64
 
 	commitMu sync.Mutex // held from looking at positions to the broker's answer
 
@@ -72,6 +74,8 @@ func newSession(in *input, facts topicFacts) (*session, error) {
 		partitions: map[int32]*partition{},
 		room:       make(chan struct{}, 1),
 		broken:     make(chan struct{}),
+
+		recordBytes: 2 * recordOverhead,
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.link = link{client: in.config.client, log: in.log, health: in.health()}
