@@ -229,8 +229,8 @@ func FuzzBlock(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		b, rows := eventsBlock(t), 2
-		for _, d := range []string{goodEvent, string(doc), goodEvent} {
-			if r := b.append(eventRow(d)); r == nil && d == string(doc) {
+		for i, d := range []string{goodEvent, string(doc), goodEvent} {
+			if r := b.append(eventRow(d)); r == nil && i == 1 {
 				rows++
 			}
 		}
