@@ -131,6 +131,9 @@ func (g groupErrors) OnGroupManageError(err error) {
 	if g.log.quiet.Load() { // the watch has said that no broker answers
 		return
 	}
-	why, _ := g.explain(err)
+	why, fatal := g.explain(err)
+	if fatal {
+		g.refused(why)
+	}
 	g.log.Warn("lost the consumer group, joining again", "group", g.config.group.name, "error", why)
 }

@@ -182,7 +182,11 @@ func (in *input) look(ctx context.Context) (topicFacts, error) {
 		return topicFacts{}, service.NewErrBackOff(fmt.Errorf("%s: %w", in.config.name(), err), fatalWait)
 	}
 	defer cl.Close()
-	return (&link{client: in.config.client, log: in.log, health: in.health(), cl: cl}).reach(ctx)
+	l := &link{client: in.config.client, log: in.log, health: in.health(), cl: cl}
+	if old := in.current(); old != nil {
+		l.worked.Store(old.worked.Load())
+	}
+	return l.reach(ctx)
 }
 
 func (in *input) current() *session {

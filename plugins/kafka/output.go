@@ -140,16 +140,9 @@ func openOutput(pc *service.ParsedConfig, res *service.Resources) (service.Batch
 		return nil, service.BatchPolicy{}, 0, err
 	}
 	config.warn(res.Logger())
-	o := &output{
-		config:  config,
-		stats:   newOutputStats(res.Metrics()),
-		version: res.EngineVersion(),
-		link: link{
-			client: config.client,
-			log:    newLimiter(res.Logger()),
-			health: config.name() + "/" + config.topic + " output",
-		},
-	}
+	o := &output{config: config, stats: newOutputStats(res.Metrics()), version: res.EngineVersion()}
+	o.client, o.log = config.client, newLimiter(res.Logger())
+	o.health = config.name() + "/" + config.topic + " output"
 	o.limit.Store(defaultLimit)
 	if err := kgo.ValidateOpts(o.options(newWatch())...); err != nil {
 		return nil, service.BatchPolicy{}, 0, err

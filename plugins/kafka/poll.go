@@ -78,6 +78,7 @@ func (s *session) take(fetches kgo.Fetches) (trouble bool) {
 			if p := s.open(fp.Partition); p != nil && fp.Err == nil {
 				p.highWater.Store(fp.HighWatermark)
 				p.polled.Store(now)
+				s.worked.Store(true)
 				s.checkGap(p, fp)
 				if len(fp.Records) > 0 {
 					cuts = append(cuts, &cutter{session: s, part: p, records: fp.Records})
@@ -152,7 +153,10 @@ func (s *session) pollError(partition int32, err error) bool {
 		s.fail(err)
 		return false
 	}
-	why, _ := s.explain(err)
+	why, fatal := s.explain(err)
+	if fatal {
+		s.refused(why)
+	}
 	s.log.Warn("kafka fetch refused, trying again", "partition", partition, "error", why)
 	return true
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"clickstream/internal/process"
@@ -38,6 +39,15 @@ type link struct {
 	log    *limiter
 	health string // the name under which readiness is reported
 	cl     *kgo.Client
+	worked atomic.Bool // something succeeded: from then on every error is waited out
+}
+
+// refused tells the process to stop because of why, unless the link worked before:
+// then somebody is changing the cluster, and waiting is kinder.
+func (l *link) refused(why error) {
+	if !l.worked.Load() {
+		process.Fatal(why)
+	}
 }
 
 // reach waits until the cluster answers and has the topic. It returns an error
@@ -54,8 +64,8 @@ func (l *link) reach(ctx context.Context) (topicFacts, error) {
 		}
 		why, fatal := l.explain(err)
 		l.down(why)
-		if fatal {
-			process.Fatal(why)
+		if fatal && !l.worked.Load() {
+			l.refused(why)
 			return facts, service.NewErrBackOff(why, fatalWait)
 		}
 		if !sleep(ctx, pause) {
@@ -125,7 +135,9 @@ func (l *link) step(err error) (step string, fatal bool) {
 	case errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
 		return "the broker does not take this login: check sasl.mechanism", true
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return fmt.Sprintf("user %q may not use topic %q: grant it", l.user, l.topic), true
+		return fmt.Sprintf("user %q may not use topic %q: grant it READ or WRITE on the topic", l.user, l.topic), true
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return fmt.Sprintf("user %q may not write idempotently: grant it IDEMPOTENT_WRITE on the cluster", l.user), true
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
 		return fmt.Sprintf("user %q may not use the group: grant it READ on the group", l.user), true
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):

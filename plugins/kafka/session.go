@@ -78,7 +78,7 @@ func newSession(in *input, facts topicFacts) (*session, error) {
 		recordBytes: 2 * recordOverhead,
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	s.link = link{client: in.config.client, log: in.log, health: in.health()}
+	s.client, s.log, s.health = in.config.client, in.log, in.health()
 	health := newWatch()
 	ready := make(chan struct{}) // franz-go may call back before NewClient returns
 	opts := append(s.options(ready), kgo.WithHooks(health, groupErrors{s}))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"clickstream/internal/event"
+	"clickstream/internal/process"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -81,6 +82,7 @@ logger: {level: OFF}
 func TestStopCommitsWhatIsStored(t *testing.T) {
 	addr := addresses(startBroker(t))
 	fill(t, addr, 1000, 0, 1, 2)
+	unacked := process.Unacked()
 	stream, s := startStream(t, addr, "commit_interval: 1h")
 	for range 20 {
 		s.pass <- struct{}{}
@@ -103,6 +105,29 @@ func TestStopCommitsWhatIsStored(t *testing.T) {
 	}
 	if sum != int64(s.count()) || sum < 200 || sum == 3000 {
 		t.Errorf("committed\n got %d\nwant %d, what is stored, and not all 3000", sum, s.count())
+	}
+	if got := process.Unacked() - unacked; got != 0 {
+		t.Errorf("left behind by a stop in good order\n got %d records\nwant 0", got)
+	}
+}
+
+// The output hangs: the stop gives up on it, commits nothing of what it has, and
+// says that something is left.
+func TestHardStopTellsWhatIsLeft(t *testing.T) {
+	addr := addresses(startBroker(t))
+	fill(t, addr, 100, 0)
+	unacked := process.Unacked()
+	stream, s := startStream(t, addr, "commit_interval: 10ms")
+	s.pass <- struct{}{}
+	if err := stream.StopWithin(time.Second); err != nil {
+		t.Logf("stop: %v", err) // Benthos may or may not call this an error
+	}
+	eventually(t, "the input to close", func() bool { return process.Unacked() > unacked })
+	if got := process.Unacked() - unacked; got > 90 || got < 10 {
+		t.Errorf("left behind\n got %d records\nwant 10 to 90", got)
+	}
+	if got := committed(t, addr)[0]; got > 10 {
+		t.Errorf("committed %d, and only 10 are stored", got)
 	}
 }
 

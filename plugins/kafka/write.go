@@ -56,14 +56,12 @@ func (w *write) promise(r *kgo.Record, err error) {
 // WriteBatch returns when the brokers have every message. Its error names the
 // messages that no retry can help; only at a hard stop does it give up on others.
 func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) error {
-	w, err := o.prepare(batch)
-	if err != nil {
-		return err
-	}
-	refused := map[*kgo.Record]error{}
-	pending := make([]*kgo.Record, len(w.records))
+	w, refused := o.prepare(batch)
+	pending := make([]*kgo.Record, 0, len(w.records))
 	for i := range w.records {
-		pending[i] = &w.records[i]
+		if r := &w.records[i]; refused[r] == nil {
+			pending = append(pending, r)
+		}
 	}
 	for pause := minResend; len(pending) > 0; pause = min(2*pause, maxResend) {
 		failed, err := o.send(ctx, w, pending)
@@ -173,7 +171,10 @@ func (o *output) rejection(r *kgo.Record, err error) error {
 // that is gone: it holds on to a topic's id, so one that was created anew would be
 // refused for ever.
 func (o *output) trouble(err error) {
-	why, _ := o.explain(err)
+	why, fatal := o.explain(err)
+	if fatal {
+		o.refused(why)
+	}
 	o.down(why)
 	if errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.UnknownTopicOrPartition) {
 		o.cl.PurgeTopicsFromProducing(o.topic)
@@ -188,6 +189,7 @@ func (o *output) finish(batch service.MessageBatch, w *write, refused map[*kgo.R
 	}
 	o.stats.bytes.Incr(bytes)
 	o.stats.records.Incr(int64(len(w.records) - len(refused)))
+	o.worked.Store(true)
 	if o.log.quiet.Load() {
 		o.up()
 	}
@@ -209,36 +211,34 @@ func (o *output) finish(batch service.MessageBatch, w *write, refused map[*kgo.R
 	return result
 }
 
-// prepare makes the records of a batch. Keys and values are not copied: franz-go
-// reads them until the promise, and messages do not change.
-func (o *output) prepare(batch service.MessageBatch) (*write, error) {
-	w := &write{records: make([]kgo.Record, len(batch))}
+// prepare makes the records of a batch; those it cannot make are in refused. Keys
+// and values are not copied: franz-go reads them until the promise, and messages do
+// not change.
+func (o *output) prepare(batch service.MessageBatch) (w *write, refused map[*kgo.Record]error) {
+	w = &write{records: make([]kgo.Record, len(batch))}
+	refused = map[*kgo.Record]error{}
 	var key *service.MessageBatchInterpolationExecutor
 	if o.config.key != nil {
 		key = batch.InterpolationExecutor(o.config.key)
 	}
 	now := time.Now()
 	for i, m := range batch {
-		value, err := m.AsBytes()
-		if err != nil {
-			return nil, fmt.Errorf("message %d of the batch: %w", i, err)
-		}
 		r := &w.records[i]
-		r.Value = value
 		r.Timestamp = now
-		switch {
-		case o.config.keyField != "":
-			if text, ok := event.Lookup(value, o.config.keyField); ok {
-				r.Key = text
-			}
-		case key != nil:
-			if r.Key, err = key.TryBytes(i); err != nil {
-				return nil, fmt.Errorf("key of message %d of the batch: %w", i, err)
-			}
+		var err error
+		if r.Value, err = m.AsBytes(); err == nil && key != nil {
+			r.Key, err = key.TryBytes(i)
+		}
+		if err != nil {
+			refused[r] = fmt.Errorf("topic %s: key or value: %w", o.topic, err)
+			continue
+		}
+		if o.config.keyField != "" {
+			r.Key, _ = event.Lookup(r.Value, o.config.keyField)
 		}
 		if o.config.deadLetters {
 			o.letter(r, m)
 		}
 	}
-	return w, nil
+	return w, refused
 }
