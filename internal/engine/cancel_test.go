@@ -165,6 +165,27 @@ func checkNothing(t *testing.T, s enginetest.Server, db string) {
 	}
 }
 
+// TestKillWhenFull: a KILL gets through when stalled inserts hold every slot.
+func TestKillWhenFull(t *testing.T) {
+	s := enginetest.StartOwn(t, enginetest.Options{})
+	conn := s.Conn(t, "")
+	execute(t, conn, "CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
+	options := s.Options("")
+	options.MaxOpenConns = 32
+	stalled := enginetest.Open(t, options)
+	for range 32 {
+		if _, err := stalled.PrepareBatch(t.Context(), "INSERT INTO t"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waiting := make(chan error, 1)
+	go func() { waiting <- conn.Exec(context.Background(), "SELECT 1") }()
+	execute(t, s.Conn(t, ""), "KILL QUERY WHERE startsWith(query, 'INSERT') SYNC")
+	if err := <-waiting; err != nil {
+		t.Errorf("statement that waited: %v", err)
+	}
+}
+
 // TestManyAtOnce: more statements than slots wait for their turn.
 func TestManyAtOnce(t *testing.T) {
 	s := enginetest.Start(t)

@@ -51,6 +51,9 @@ type Addresses struct{ Native, HTTP string }
 //
 // A process can run one engine, once.
 func Run(ctx context.Context, c Config, ready func(Addresses)) error {
+	if !chdb.Built {
+		return chdb.ErrNotBuilt
+	}
 	lib, err := library.Find(c.Library)
 	if err != nil {
 		return err
@@ -118,8 +121,11 @@ func open(lib, data string, c Config) (*chdb.Engine, error) {
 	logged := fileSize(files.log)
 	db, err := chdb.Open(lib, filepath.Join(data, "clickhouse"), "--config-file="+files.server,
 		"--log-level=error", "--implicit_select=0")
+	if errors.Is(err, chdb.ErrRefused) {
+		return nil, fmt.Errorf("engine start: %w%s", err, reason(files.log, logged))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("engine: %w%s", err, reason(files.log, logged))
+		return nil, fmt.Errorf("engine %w", err)
 	}
 	return db, nil
 }

@@ -94,6 +94,18 @@ func TestEngineReason(t *testing.T) {
 	}
 }
 
+// TestWrongLibrary: a file that is no library is named in the error.
+func TestWrongLibrary(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "libchdb.so")
+	if err := os.WriteFile(path, []byte("not a library"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(library.Env, path)
+	if _, err := enginetest.TryStart(t.TempDir()); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error: got %v\nwant %s in it", err, path)
+	}
+}
+
 // TestNoLibrary: without the library tests say how to get it.
 func TestNoLibrary(t *testing.T) {
 	t.Setenv(library.Env, "/missing")

@@ -1,10 +1,19 @@
 package chdb
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
 	"unsafe"
+)
+
+var (
+	// ErrNotBuilt: this binary has no binding.
+	ErrNotBuilt = errors.New("this binary was built without the engine (build tag noengine): " +
+		"use one built by `make build`, or a ClickHouse server (CLICKHOUSE_ADDR=host:9000)")
+	// ErrRefused: the engine did not accept a connection. Why, only its log says.
+	ErrRefused = errors.New("connection refused")
 )
 
 var loading struct {
@@ -58,13 +67,13 @@ func (e *Engine) Connect() (*Conn, error) {
 	pins.Pin(&argv[0])
 	handle := lib.connect(int32(len(e.args)), unsafe.Pointer(&argv[0]))
 	if handle == 0 {
-		return nil, fmt.Errorf("connection to %s refused", e.args[1])
+		return nil, fmt.Errorf("%s: %w", e.args[1], ErrRefused)
 	}
 	return &Conn{handle: handle, conn: *(*uintptr)(foreign(handle))}, nil
 }
 
 // Conn is a connection with its own settings, current database and temporary
-// tables. It is not safe for concurrent use.
+// tables. It is not safe for concurrent use; its calls may come from any thread.
 type Conn struct {
 	handle uintptr // chdb_connection*
 	conn   uintptr // chdb_connection

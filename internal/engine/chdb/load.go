@@ -9,6 +9,9 @@ import (
 	"github.com/ebitengine/purego"
 )
 
+// Built says whether this binary has the engine's binding.
+const Built = true
+
 // load opens the library and binds its functions.
 func load(path string) error {
 	if path == "" { // dlopen("") is the program itself, and fails much later

@@ -2,11 +2,9 @@
 
 package chdb
 
-import "errors"
+// Built says whether this binary has the engine's binding. Linking purego makes a
+// binary depend on the system's C library, so the static builds that images use
+// leave it out.
+const Built = false
 
-// load fails: linking purego makes a binary depend on the system's C library, so
-// the static builds that images use leave it out.
-func load(string) error {
-	return errors.New("this binary was built without the engine (build tag noengine): " +
-		"use one built by `make build`, or a ClickHouse server (CLICKHOUSE_ADDR)")
-}
+func load(string) error { return ErrNotBuilt }

@@ -87,7 +87,7 @@ func fromThisMachine(r *http.Request) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	if !isLoopback(host) {
+	if host != "" && !isLoopback(host) { // HTTP/1.0 names none
 		return false
 	}
 	origin := r.Header.Get("Origin")

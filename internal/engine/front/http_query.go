@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"clickstream/internal/engine/chdb"
@@ -28,7 +27,7 @@ func (x *exchange) serve() error {
 		strings.TrimSpace(in.SQL) == helloSQL && strings.EqualFold(format, "Native") {
 		return x.hello(revision)
 	}
-	leave, err := x.backend.enter(x.r.Context())
+	leave, err := x.backend.enter(x.r.Context(), in.Kind)
 	if err != nil {
 		return err
 	}
@@ -107,17 +106,11 @@ func (x *exchange) insert(session *chdb.Conn, in input, comment string) error {
 	if err != nil {
 		return err
 	}
-	var killed atomic.Bool
-	defer x.backend.open.add(comment, func() {
-		killed.Store(true)
-		_ = http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0))
-	})()
-	if err := pour(insert, in.data); err != nil {
+	rows := &wait{deadline: http.NewResponseController(x.w).SetReadDeadline}
+	defer x.backend.open.add(comment, rows)()
+	if err := pour(insert, in.data, rows); err != nil {
 		insert.Cancel() // the client broke off: nothing of it may stay
-		if killed.Load() {
-			return errKilled
-		}
-		return err
+		return rows.why(err)
 	}
 	stats, err := insert.Done()
 	if err != nil {
@@ -136,9 +129,10 @@ const piece = 256 << 10
 // pour writes data to insert. Its error is that of the client; the engine's is
 // told by Done. When the engine takes no more, the rest is still read: a client
 // that is cut off while it sends does not see the answer.
-func pour(insert *chdb.Insert, data io.Reader) error {
+func pour(insert *chdb.Insert, data io.Reader, rows *wait) error {
 	buffer := make([]byte, piece)
 	for {
+		rows.extend()
 		n, err := fill(data, buffer)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err

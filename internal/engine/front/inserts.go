@@ -3,39 +3,80 @@ package front
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"clickstream/internal/engine/chdb"
 )
+
+// receiveTimeout is how long an INSERT waits for its client's next rows, as
+// ClickHouse's receive_timeout: a stopped client must not keep its slot for ever.
+const receiveTimeout = 5 * time.Minute
+
+// wait is an INSERT's wait for rows; it can be ended from outside.
+type wait struct {
+	deadline func(time.Time) error // sets that of the connection's reads
+	killed   atomic.Bool
+}
+
+// extend is called before each read.
+func (w *wait) extend() {
+	_ = w.deadline(time.Now().Add(receiveTimeout))
+	if w.killed.Load() {
+		_ = w.deadline(past)
+	}
+}
+
+// abort makes the read that runs fail, and every later one.
+func (w *wait) abort() {
+	w.killed.Store(true)
+	_ = w.deadline(past)
+}
+
+// why returns what a failed insert's client is told.
+func (w *wait) why(err error) error {
+	if w.killed.Load() {
+		return chdb.NewError(394, "QUERY_WAS_CANCELLED", "Query was cancelled")
+	}
+	return err
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
 
 // inserts are the INSERTs whose rows are still on their way, by comment. The engine
 // notices a KILL only when the next bytes come, and a client that was stopped may
 // never send them; so whoever kills looks here too.
 type inserts struct {
 	mu    sync.Mutex
-	abort map[string]func()
+	waits map[string]*wait
 }
 
-// add registers what ends the wait for a client's rows.
-func (i *inserts) add(comment string, abort func()) (remove func()) {
+// add registers the wait of an insert, and returns what takes it out again.
+func (i *inserts) add(comment string, w *wait) (remove func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.abort == nil {
-		i.abort = map[string]func(){}
+	if i.waits == nil {
+		i.waits = map[string]*wait{}
 	}
-	i.abort[comment] = abort
+	i.waits[comment] = w
 	return func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		delete(i.abort, comment)
+		if i.waits[comment] == w { // another insert may have taken the id
+			delete(i.waits, comment)
+		}
+		_ = w.deadline(time.Time{})
 	}
 }
 
-// get returns what was registered under comment; nil if there is nothing.
-func (i *inserts) get(comment string) func() {
+// abort ends the wait registered under comment, if there is one.
+func (i *inserts) abort(comment string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.abort[comment]
+	if w := i.waits[comment]; w != nil {
+		w.abort()
+	}
 }
 
 // killPoll is how often a KILL looks for inserts to abort: a SYNC one waits for
@@ -77,11 +118,6 @@ func (b *Backend) abortCancelled() {
 		return
 	}
 	for comment := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
-		if abort := b.open.get(comment); abort != nil {
-			abort()
-		}
+		b.open.abort(comment)
 	}
 }
-
-// errKilled is what the client of an aborted insert is told.
-var errKilled = chdb.NewError(394, "QUERY_WAS_CANCELLED", "Query was cancelled")

@@ -134,11 +134,6 @@ func (c *nativeConn) readHello() (user, password string, revision uint64, err er
 }
 
 func (c *nativeConn) checkDatabase() error {
-	leave, err := c.backend.enter(c.ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	session, err := c.backend.session(request{id: c.backend.newID(), database: c.database})
 	if err != nil {
 		return err

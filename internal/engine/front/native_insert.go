@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"clickstream/internal/engine/chdb"
 	"clickstream/internal/engine/statement"
@@ -38,17 +36,11 @@ func (c *nativeConn) insert(session *chdb.Conn, in insertion) error {
 		insert.Cancel()
 		return err
 	}
-	var killed atomic.Bool
-	defer c.backend.open.add(in.comment, func() {
-		killed.Store(true)
-		_ = c.socket.SetReadDeadline(time.Unix(1, 0))
-	})()
-	if err := c.receive(insert); err != nil { // the client broke off: nothing of it may stay
+	rows := &wait{deadline: c.socket.SetReadDeadline}
+	defer c.backend.open.add(in.comment, rows)()
+	if err := c.receive(insert, rows); err != nil { // the client broke off: nothing of it may stay
 		insert.Cancel()
-		if killed.Load() {
-			err = errKilled
-		}
-		return errors.Join(err, c.exception(err))
+		return errors.Join(err, c.exception(rows.why(err)))
 	}
 	stats, err := insert.Done()
 	if err != nil {
@@ -68,9 +60,10 @@ func (c *nativeConn) insertText(session *chdb.Conn, in insertion) error {
 // receive feeds the client's blocks to the engine up to the empty one. When the
 // engine takes no more, the rest is still read: only then does the client listen.
 // The engine's error is told by Done.
-func (c *nativeConn) receive(insert *chdb.Insert) error {
+func (c *nativeConn) receive(insert *chdb.Insert, rows *wait) error {
 	out := bufio.NewWriterSize(tolerant{insert}, readBuffer)
 	for {
+		rows.extend()
 		packet, err := wire.Uvarint(c.in)
 		if err != nil {
 			return err

@@ -46,7 +46,7 @@ func (c *nativeConn) query() error {
 	if st.Problem != nil {
 		return c.exception(chdb.NewError(st.Problem.Code, st.Problem.Name, st.Problem.Message))
 	}
-	leave, err := c.backend.enter(c.ctx)
+	leave, err := c.backend.enter(c.ctx, st.Kind)
 	if err != nil {
 		return err
 	}
@@ -261,7 +261,7 @@ func (c *nativeConn) watch(comment string) (stop func()) {
 		}
 	}()
 	return func() {
-		_ = c.socket.SetReadDeadline(time.Unix(1, 0))
+		_ = c.socket.SetReadDeadline(past)
 		<-done
 		_ = c.socket.SetReadDeadline(time.Time{})
 	}
