@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 const (
@@ -42,7 +44,7 @@ func (d *demo) finish() error {
 func (d *demo) drain(ctx context.Context) error {
 	tick := time.NewTicker(drainCheck)
 	defer tick.Stop()
-	least, moved := int64(-1), time.Now()
+	least, moved, shown := int64(-1), time.Now(), time.Now()
 	for {
 		at, err := d.topicReader.position(ctx)
 		if err == nil && at.lag() == 0 {
@@ -53,6 +55,11 @@ func (d *demo) drain(ctx context.Context) error {
 		}
 		if time.Since(moved) > drainStall {
 			return nil
+		}
+		if now := time.Now(); now.Sub(shown) >= refresh {
+			shown = now
+			left := "storing what is in flight: " + humanize.Comma(max(0, least)) + " events to go"
+			d.screen.status(now, status{up: time.Since(d.begin), instead: left})
 		}
 		select {
 		case err := <-d.supervisor.broken:

@@ -54,8 +54,8 @@ type status struct {
 	produced, stored float64
 	lag              int64
 	recent
-	// trouble says which server does not answer; the numbers are then the last ones known.
-	trouble string
+	// instead replaces the numbers: which server does not answer, or what is waited for.
+	instead string
 }
 
 // part is a piece of the status line; the higher its rank, the sooner it gives way.
@@ -81,8 +81,8 @@ func statusLine(s status, width int) string {
 	if s.removals > 0 {
 		parts = append(parts, part{5, "removals " + count(s.removals)})
 	}
-	if s.trouble != "" {
-		parts = []part{{0, clock(s.up)}, {0, s.trouble}}
+	if s.instead != "" {
+		parts = []part{{0, clock(s.up)}, {0, s.instead}}
 	}
 	for rank := 5; rank > 0 && width > 0 && utf8.RuneCountInString(join(parts)) > width; rank-- {
 		parts = without(parts, rank)

@@ -23,7 +23,7 @@ func TestStatusLine(t *testing.T) {
 	removing := flowing()
 	removing.removals = 12
 	stuck := flowing()
-	stuck.trouble = "clickhouse 127.0.0.1:9000 does not answer"
+	stuck.instead = "clickhouse 127.0.0.1:9000 does not answer"
 	for name, tc := range map[string]struct {
 		status status
 		width  int

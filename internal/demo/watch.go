@@ -69,7 +69,7 @@ func pause(took time.Duration, eager bool) time.Duration {
 // look reads the numbers and shows them. A server that does not answer is shown
 // too, and asked again at the next look: its child is being started again.
 func (d *demo) look(ctx context.Context, speed *rates, shown *status) {
-	shown.up, shown.trouble = time.Since(d.begin), ""
+	shown.up, shown.instead = time.Since(d.begin), ""
 	defer func() {
 		if ctx.Err() == nil { // or every read was cut short by the stop
 			d.screen.status(time.Now(), *shown)
@@ -80,13 +80,13 @@ func (d *demo) look(ctx context.Context, speed *rates, shown *status) {
 	}
 	at, err := d.topicReader.position(ctx)
 	if err != nil {
-		shown.trouble = fmt.Sprintf("kafka %s: %v", d.Kafka, err)
+		shown.instead = fmt.Sprintf("kafka %s: %v", d.Kafka, err)
 		return
 	}
 	now := time.Now()
 	stored, table, err := d.tableReader.recent(ctx)
 	if err != nil {
-		shown.trouble = fmt.Sprintf("clickhouse %s: %v", d.ClickHouse, err)
+		shown.instead = fmt.Sprintf("clickhouse %s: %v", d.ClickHouse, err)
 		return
 	}
 	shown.recent, shown.lag = table, at.lag()
@@ -102,7 +102,7 @@ func (d *demo) lookForRow(ctx context.Context, shown *status) bool {
 		d.screen.say("first row after " + seconds(d.firstRow))
 		return true
 	}
-	shown.trouble = "waiting for the first row"
+	shown.instead = "waiting for the first row"
 	return false
 }
 
