@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// footprint prints what a process and its children cost: CPU as a share of one core,
+// memory as the sum of their proportional set sizes.
+func footprint(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet("footprint", flag.ContinueOnError)
+	f.SetOutput(out)
+	pid := f.Int("pid", 0, "the `process` whose tree is measured")
+	after := f.Duration("after", 0, "wait this long first, until it runs evenly")
+	window := f.Duration("for", time.Minute, "measure this long")
+	every := f.Duration("every", 5*time.Second, "pause between two looks at the memory")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if *pid <= 0 || *window <= 0 || *every <= 0 || *after < 0 {
+		return &usageError{errors.New("want --pid of a process, --for and --every of more than 0, --after of 0s or more")}
+	}
+	if err := pause(ctx, *after); err != nil {
+		return err
+	}
+	c := &cost{root: *pid, known: map[identity]*account{}}
+	start := time.Now()
+	for done := false; !done; {
+		left := *window - time.Since(start)
+		done = left <= 0
+		if err := c.look(); err != nil {
+			return err
+		}
+		if err := pause(ctx, min(*every, left)); err != nil {
+			return err
+		}
+	}
+	c.print(out, time.Since(start))
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// identity is a process, even if its pid is used again later.
+type identity struct {
+	pid     int
+	started uint64
+}
+
+// account is what one process has cost since the first look.
+type account struct {
+	name        string
+	first, last time.Duration // CPU
+	memory      int64         // bytes, at the last look
+	most        int64
+}
+
+// cost sums a tree of processes over several looks.
+type cost struct {
+	root   int
+	known  map[identity]*account
+	looks  int
+	memory int64 // bytes, sum over all looks
+	most   int64
+}
+
+// look adds up the tree as it is now. A process that came since the last look has
+// spent all of its CPU within the window; of one that has gone, the last look counts.
+func (c *cost) look() error {
+	processes, err := tree(c.root)
+	if err != nil {
+		return err
+	}
+	for _, a := range c.known {
+		a.memory = 0 // unless it is still there
+	}
+	var sum int64
+	for _, p := range processes {
+		memory, err := pss(p.pid)
+		if errors.Is(err, fs.ErrNotExist) || gone(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		a := c.known[identity{p.pid, p.started}]
+		if a == nil {
+			a = &account{name: p.name}
+			if c.looks == 0 {
+				a.first = p.cpu
+			}
+			c.known[identity{p.pid, p.started}] = a
+		}
+		a.last, a.memory, a.most = p.cpu, memory, max(a.most, memory)
+		sum += memory
+	}
+	c.looks++
+	c.memory += sum
+	c.most = max(c.most, sum)
+	return nil
+}
+
+// gone tells whether the process ended while its files were read.
+func gone(err error) bool { return errors.Is(err, syscall.ESRCH) }
+
+func (c *cost) print(out io.Writer, took time.Duration) {
+	all := make([]*account, 0, len(c.known))
+	var cpu time.Duration
+	for _, a := range c.known {
+		all = append(all, a)
+		cpu += a.last - a.first
+	}
+	slices.SortFunc(all, func(a, b *account) int { return int(b.most - a.most) })
+	for _, a := range all {
+		fmt.Fprintf(out, "  %-32s %5.1f %% of a core, %6.1f MiB, at most %6.1f MiB\n",
+			a.name, 100*(a.last-a.first).Seconds()/took.Seconds(), mib(a.memory), mib(a.most))
+	}
+	fmt.Fprintf(out, "footprint over %s: %.1f %% of a core, %.1f MiB on average, at most %.1f MiB (PSS of %d processes)\n",
+		took.Round(time.Second), 100*cpu.Seconds()/took.Seconds(), mib(c.memory/int64(max(c.looks, 1))), mib(c.most), len(all))
+}
+
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

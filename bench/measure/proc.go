@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ticks is what the kernel counts CPU time in: USER_HZ, 100 a second on every Linux
+// that Go runs on.
+const ticks = 100
+
+// process is one process at one moment.
+type process struct {
+	pid, parent int
+	started     uint64 // in ticks since boot; tells a reused pid apart
+	name        string
+	cpu         time.Duration // user and system, since its start
+}
+
+// tree returns the process root and all that descend from it. One that ends while
+// it looks is left out.
+func tree(root int) ([]process, error) {
+	entries, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil || len(entries) == 0 {
+		return nil, errors.New("/proc: no processes there; this works on Linux only")
+	}
+	children := map[int][]process{}
+	var found []process
+	for _, dir := range entries {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		p, err := readProcess(pid)
+		if errors.Is(err, fs.ErrNotExist) || gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if p.pid == root {
+			found = append(found, p)
+		}
+		children[p.parent] = append(children[p.parent], p)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("process %d: not there", root)
+	}
+	for i := 0; i < len(found); i++ {
+		found = append(found, children[found[i].pid]...)
+	}
+	return found, nil
+}
+
+func readProcess(pid int) (process, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return process{}, err
+	}
+	p, err := parseStat(string(stat))
+	if err != nil {
+		return process{}, fmt.Errorf("/proc/%d/stat: %w", pid, err)
+	}
+	if args, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil {
+		p.name = commandName(args, p.name)
+	}
+	return p, nil
+}
+
+// parseStat reads proc_pid_stat(5): the name in parentheses may hold anything, so
+// what follows is counted from the last one.
+func parseStat(stat string) (process, error) {
+	open, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
+	if open < 1 || end < open {
+		return process{}, fmt.Errorf("want a name in parentheses, got %q", stat)
+	}
+	fields := strings.Fields(stat[end+1:]) // the first one is field 3, the state
+	const parent, user, system, start = 4 - 3, 14 - 3, 15 - 3, 22 - 3
+	if len(fields) <= start {
+		return process{}, fmt.Errorf("want %d fields or more, got %d", start+3, len(fields)+2)
+	}
+	var numbers [5]uint64
+	for i, text := range []string{strings.TrimSpace(stat[:open]), fields[parent], fields[user], fields[system], fields[start]} {
+		n, err := strconv.ParseUint(text, 10, 63)
+		if err != nil {
+			return process{}, err
+		}
+		numbers[i] = n
+	}
+	return process{
+		pid: int(numbers[0]), parent: int(numbers[1]), started: numbers[4], name: stat[open+1 : end],
+		cpu: time.Duration(numbers[2]+numbers[3]) * (time.Second / ticks),
+	}, nil
+}
+
+// commandName makes "clickstream engine" of a command line, and "clickstream
+// consume.yaml" of one that runs a pipeline.
+func commandName(args []byte, def string) string {
+	list := strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")
+	if list[0] == "" {
+		return def // a kernel thread, or a process that is about to end
+	}
+	name := filepath.Base(list[0])
+	for i, a := range list[1:] {
+		if i > 0 && list[i] == "-c" || !strings.HasPrefix(a, "-") {
+			return name + " " + filepath.Base(a)
+		}
+	}
+	return name
+}
+
+// pss returns the memory of a process in bytes, each shared page divided among those
+// that share it, so that a sum over processes counts no page twice.
+func pss(pid int) (int64, error) {
+	rollup, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(rollup) {
+		if kb, ok := bytes.CutPrefix(line, []byte("Pss:")); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(string(kb)), "kB")), 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/%d/smaps_rollup: want a line Pss:, got none", pid)
+}
