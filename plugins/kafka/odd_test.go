@@ -81,3 +81,27 @@ func TestStartsAtTheEnd(t *testing.T) {
 		t.Errorf("first record\n got %s\nwant 0/10", got[0])
 	}
 }
+
+// Some brokers keep a group's offsets when a topic is deleted. Ours carry the
+// topic's identity; an offset of another topic of the same name means nothing, and
+// one that somebody else committed is taken as it is.
+func TestOffsetOfAnotherTopicIsNotUsed(t *testing.T) {
+	for name, tc := range map[string]struct{ tag, want string }{
+		"of a deleted topic": {"stream=deadbeef", "0/0"},
+		"set by hand":        {"reset by ann", "0/6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr := addresses(startBroker(t))
+			fill(t, addr, 10, 0)
+			var offsets kadm.Offsets
+			offsets.Add(kadm.Offset{Topic: testTopic, Partition: 0, At: 6, LeaderEpoch: -1, Metadata: tc.tag})
+			if err := kadm.NewClient(newClient(t, addr)).CommitAllOffsets(deadline(t), testGroup, offsets); err != nil {
+				t.Fatal(err)
+			}
+			g := read(t, startInput(t, addr, ""))
+			if got := g.coordinates()[0]; got != tc.want {
+				t.Errorf("first record\n got %s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
