@@ -66,7 +66,16 @@ func (p plan) init() service {
 }
 
 func (p plan) producer() service { return p.pipeline("producer", p.producePath, p.producerHTTP) }
-func (p plan) consumer() service { return p.pipeline("consumer", p.consumePath, p.consumerHTTP) }
+
+// consumer has a name of its own in its group: killed and started again, or started
+// by the next demo, it goes on at once instead of when its old session ends (9 s).
+func (p plan) consumer() service {
+	s := p.pipeline("consumer", p.consumePath, p.consumerHTTP)
+	if p.ownKafka && p.Env("KAFKA_INSTANCE_ID") == "" {
+		s.env = append(s.env, "KAFKA_INSTANCE_ID=demo")
+	}
+	return s
+}
 
 func (p plan) pipeline(name, path, http string) service {
 	return service{
