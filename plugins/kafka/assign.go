@@ -27,34 +27,37 @@ func (f topicFacts) stream() uint64 {
 	return h.Sum64()
 }
 
+const tagPrefix = "stream="
+
 // commitTag is the metadata of our commits: it ties an offset to the topic's id.
 // A topic that was deleted and created anew keeps its name, and some brokers keep
 // the group's offsets with it; they mean nothing in the new log.
 func (f topicFacts) commitTag() string {
-	return "stream=" + strconv.FormatUint(f.stream(), 16)
+	return tagPrefix + strconv.FormatUint(f.stream(), 16)
 }
 
-// fetched looks at the group's offsets before they are used, and takes back those
-// that belong to an earlier topic of this name.
+// fetched looks at the group's offsets before they are used, and notes those that
+// belong to an earlier topic of this name: assigned, which comes next, does not
+// see the tags.
 func (s *session) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
-	for g := range resp.Groups {
-		for t := range resp.Groups[g].Topics {
-			topic := &resp.Groups[g].Topics[t]
-			for p := range topic.Partitions {
-				s.disown(&topic.Partitions[p])
+	foreign := map[int32]bool{}
+	for _, group := range resp.Groups {
+		for _, topic := range group.Topics { // ours is the only one
+			for _, p := range topic.Partitions {
+				foreign[p.Partition] = p.Offset > 0 && s.foreignTag(p.Metadata)
 			}
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreign = foreign
 	return nil
 }
 
-func (s *session) disown(p *kmsg.OffsetFetchResponseGroupTopicPartition) {
-	if p.Offset < 0 || p.Metadata == nil || !strings.HasPrefix(*p.Metadata, "stream=") || *p.Metadata == s.facts.commitTag() {
-		return
-	}
-	s.log.log.With("topic", s.topic, "partition", p.Partition, "offset", p.Offset).
-		Warn("the group's offset belongs to a topic of this name that was deleted: reading the new one from its start")
-	p.Offset = 0
+// foreignTag reports whether a commit's metadata names another topic than ours. An
+// offset that some tool committed carries no such name, and is taken as it is.
+func (s *session) foreignTag(tag *string) bool {
+	return tag != nil && strings.HasPrefix(*tag, tagPrefix) && *tag != s.facts.commitTag()
 }
 
 // assigned opens the partitions that the group gave us, before their first fetch.
@@ -64,6 +67,12 @@ func (s *session) assigned(_ context.Context, starts map[string]map[int32]kgo.Of
 	for id, start := range starts[s.topic] {
 		if old := s.partitions[id]; old != nil {
 			old.offsets.Close()
+		}
+		if s.foreign[id] {
+			s.log.log.With("topic", s.topic, "partition", id, "offset", start.EpochOffset().Offset).
+				Warn("the group's offset belongs to a deleted topic of this name: reading the new one from its start")
+			start = kgo.NewOffset().AtStart()
+			starts[s.topic][id] = start
 		}
 		at := max(start.EpochOffset().Offset, -1) // below zero: the start, the end, none
 		s.partitions[id] = &partition{

@@ -33,6 +33,7 @@ type session struct {
 	// answers of an earlier assignment meet offsets that are closed.
 	mu         sync.Mutex
 	partitions map[int32]*partition
+	foreign    map[int32]bool // partitions whose committed offset is of another topic
 
 	gaps     atomic.Int64  // records that were deleted before they were read
 	inFlight atomic.Int64  // bytes read and not answered
