@@ -39,8 +39,7 @@ func BenchmarkPlainConsumer(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// benchBroker serves b.N events and more, without storing them: the same batch again
-// and again.
+// benchBroker starts a broker that holds b.N events on disk.
 func benchBroker(b *testing.B) string {
 	b.Helper()
 	addr := addresses(startBroker(b, kfake.DataDir(b.TempDir())))

