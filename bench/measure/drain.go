@@ -112,7 +112,7 @@ func (c *drainConfig) measure(ctx context.Context, out io.Writer) error {
 	stopped := make(chan error, 1)
 	go func() {
 		err := consumer.Wait()
-		enough(fmt.Errorf("consumer ended early: %v", err)) // no harm once the rows are in
+		enough(fmt.Errorf("consumer ended early (%s)", ended(err))) // no harm once the rows are in
 		stopped <- err
 	}()
 	r, err := await(counting, conn, before, backlog)
@@ -132,6 +132,14 @@ func (c *drainConfig) measure(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "rows: %d, want %d: rows were there twice\n", r.rows, backlog)
 	}
 	return nil
+}
+
+// ended says in words how a program ended.
+func ended(err error) string {
+	if err == nil {
+		return "exit code 0"
+	}
+	return err.Error()
 }
 
 // backlog returns how many records the group has not read yet.
@@ -229,7 +237,7 @@ func maxRSS(cmd *exec.Cmd) int64 {
 	if !ok {
 		return 0
 	}
-	return int64(usage.Maxrss) * rssUnit
+	return usage.Maxrss * rssUnit
 }
 
 // tail is the end of a program's output, for an error.
