@@ -14,6 +14,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
+
+	"clickstream/internal/engine/enginetest"
 )
 
 // columns are types with a value of each, the ones with nested layouts above all.
@@ -245,6 +247,43 @@ func TestParameters(t *testing.T) {
 			t.Errorf("parameters: got %d %q", n, s)
 		} else if err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestDatabaseSQL: the driver's other face.
+func TestDatabaseSQL(t *testing.T) {
+	s := enginetest.Start(t)
+	for _, c := range protocols() {
+		options := s.Options(s.Database(t))
+		options.Protocol = c.protocol
+		if c.protocol == clickhouse.HTTP {
+			options.Addr = []string{s.HTTP}
+		}
+		db := clickhouse.OpenDB(options)
+		defer db.Close()
+		for _, sql := range []string{"CREATE TABLE t (a Int64, b String) ENGINE = Memory", "INSERT INTO t VALUES (1, 'one')"} {
+			if _, err := db.ExecContext(t.Context(), sql); err != nil {
+				t.Fatalf("%s: %s: %v", c, sql, err)
+			}
+		}
+		var b string
+		if err := db.QueryRowContext(t.Context(), "SELECT b FROM t WHERE a = ?", 1).Scan(&b); err != nil || b != "one" {
+			t.Errorf("%s: got %q, %v\nwant one", c, b, err)
+		}
+	}
+}
+
+// TestAsyncInsert: rows that the server gathers are there once it says so.
+func TestAsyncInsert(t *testing.T) {
+	eachClient(t, protocols(), func(t *testing.T, conn driver.Conn) {
+		execute(t, conn, "CREATE TABLE t (a Int64) ENGINE = MergeTree ORDER BY a")
+		ctx := clickhouse.Context(t.Context(), clickhouse.WithAsync(true))
+		if err := conn.Exec(ctx, "INSERT INTO t VALUES (1), (2)"); err != nil {
+			t.Fatal(err)
+		}
+		if got := scan[uint64](t, conn, "SELECT count() FROM t"); got != 2 {
+			t.Errorf("rows: got %d\nwant 2", got)
 		}
 	})
 }
