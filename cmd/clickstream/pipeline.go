@@ -85,6 +85,7 @@ func (p *pipeline) watchSignals(pipeline bool) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		process.Stop()
 		if pipeline {
 			p.repeatEarly(signals)
 		}

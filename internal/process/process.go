@@ -13,6 +13,9 @@ var (
 	fatal   = make(chan error, 1)
 	unacked atomic.Int64
 
+	stopping = make(chan struct{})
+	stopOnce sync.Once
+
 	mu     sync.Mutex
 	checks = map[string]error{}
 )
@@ -36,6 +39,14 @@ func AddUnacked(n int) { unacked.Add(int64(n)) }
 
 // Unacked returns the sum of AddUnacked.
 func Unacked() int64 { return unacked.Load() }
+
+// Stop says that the process has been asked to stop; further calls do nothing.
+func Stop() { stopOnce.Do(func() { close(stopping) }) }
+
+// Stopping is closed once the process has been asked to stop. Benthos tells an
+// output only after everything has been acknowledged, so one that gathers rows
+// would not know that nobody waits for more.
+func Stopping() <-chan struct{} { return stopping }
 
 // SetHealth records whether the server called name can be reached: nil when it
 // answers. /ready answers 503 while any is not nil.

@@ -11,6 +11,7 @@ func (w *writer) run(ctx context.Context) {
 	defer close(w.gone)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	stopping := w.stopping
 	for {
 		g, why, wait := w.take(time.Now())
 		if g != nil {
@@ -25,6 +26,9 @@ func (w *writer) run(ctx context.Context) {
 		case <-w.kick:
 		case <-timer.C:
 		case <-w.quit:
+		case <-stopping:
+			w.hurry()
+			stopping = nil
 		}
 	}
 }
@@ -43,7 +47,7 @@ func (w *writer) take(now time.Time) (g *group, why reason, wait time.Duration) 
 	}
 	why, due := w.due(g, now)
 	if !due {
-		return nil, "", g.opened.Add(w.pace.limit().interval).Sub(now)
+		return nil, "", w.patience(g).Sub(now)
 	}
 	w.inflight = g
 	w.openNext()
@@ -57,14 +61,31 @@ func (w *writer) due(g *group, now time.Time) (reason, bool) {
 		return why, true
 	}
 	switch {
-	case w.closing:
+	case w.closing, w.hurried:
 		return byClose, true
 	case now.Sub(g.opened) >= limit.interval:
 		return byTime, true
-	case g.waiters >= w.callers:
+	case g.waiters >= w.callers, g.block.bytes >= quietBytes && now.Sub(g.grown) >= quiet:
 		return byIdle, true
 	}
 	return "", false
+}
+
+// patience is until when a group may still fill if no row comes.
+func (w *writer) patience(g *group) time.Time {
+	until := g.opened.Add(w.pace.limit().interval)
+	if still := g.grown.Add(quiet); g.block.bytes >= quietBytes && still.Before(until) {
+		return still
+	}
+	return until
+}
+
+// hurry sends each block as soon as the last one is stored: the process stops, and
+// waits for what is on its way here.
+func (w *writer) hurry() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hurried = true
 }
 
 // openNext opens a group over the spare buffers, if they fit the plan.

@@ -56,6 +56,7 @@ func (o *output) Connect(ctx context.Context) error {
 	}
 	run, cancel := context.WithCancel(context.Background())
 	o.server, o.cancel, o.writer = s, cancel, newWriter(sender, p, o.config)
+	o.writer.stopping = process.Stopping()
 	go o.writer.run(run)
 	return nil
 }

@@ -27,10 +27,13 @@ type writer struct {
 	pace     pace
 	calls    int // of write, that have not returned
 	closing  bool
+	hurried  bool // the process stops
 
 	kick chan struct{} // something may be due
 	quit chan struct{} // closed by close
 	gone chan struct{} // closed when run has ended
+	// stopping is closed when the process has been asked to stop; nil is never.
+	stopping <-chan struct{}
 }
 
 func newWriter(s *sender, p *plan, c *config) *writer {
@@ -88,13 +91,14 @@ func (w *writer) add(ctx context.Context, batch service.MessageBatch, todo []int
 			}
 			continue
 		}
-		empty := g.block.rows == 0
+		empty, small := g.block.rows == 0, g.block.bytes < quietBytes
 		var p part
 		p, todo = w.addSome(g, batch, todo, rejected)
 		if len(p.msgs) > 0 {
 			parts = append(parts, p)
 		}
-		if _, full := g.full(w.pace.limit()); full || empty && g.block.rows > 0 {
+		g.grown = time.Now()
+		if _, full := g.full(w.pace.limit()); full || empty && g.block.rows > 0 || small && g.block.bytes >= quietBytes {
 			w.wake()
 		}
 	}
