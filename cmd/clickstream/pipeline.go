@@ -41,6 +41,7 @@ func newPipeline(logs *logPipe, cancel context.CancelFunc) *pipeline {
 
 // onRun is called once the command line turned out to run a pipeline.
 func (p *pipeline) onRun(*cli.Context) error {
+	tuneGC()
 	p.running.Store(true)
 	process.OnParentDeath(func() {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
