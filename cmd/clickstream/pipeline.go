@@ -133,11 +133,10 @@ const benthosListens = 100 * time.Millisecond
 
 // stopCode is the code of a stop that Benthos found in order.
 func (p *pipeline) stopCode() int {
-	n := process.Unacked()
-	if !p.running.Load() || n == 0 {
+	if !p.running.Load() || process.Unacked() == 0 {
 		return exitOK
 	}
-	fmt.Fprintf(os.Stderr, "clickstream: stopped with %d events unacknowledged; they will be read again at the next start\n", n)
+	fmt.Fprintln(os.Stderr, "clickstream: stopped before everything was acknowledged; the rest will be read again at the next start")
 	return exitUnacked
 }
 
