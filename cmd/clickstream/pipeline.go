@@ -41,6 +41,7 @@ func newPipeline(logs *logPipe, cancel context.CancelFunc) *pipeline {
 
 // onRun is called once the command line turned out to run a pipeline.
 func (p *pipeline) onRun(*cli.Context) error {
+	tuneGC()
 	p.running.Store(true)
 	process.OnParentDeath(func() {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
@@ -132,11 +133,10 @@ const benthosListens = 100 * time.Millisecond
 
 // stopCode is the code of a stop that Benthos found in order.
 func (p *pipeline) stopCode() int {
-	n := process.Unacked()
-	if !p.running.Load() || n == 0 {
+	if !p.running.Load() || process.Unacked() == 0 {
 		return exitOK
 	}
-	fmt.Fprintf(os.Stderr, "clickstream: stopped with %d events unacknowledged; they will be read again at the next start\n", n)
+	fmt.Fprintln(os.Stderr, "clickstream: stopped before everything was acknowledged; the rest will be read again at the next start")
 	return exitUnacked
 }
 

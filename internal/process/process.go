@@ -34,7 +34,9 @@ func Fatal(err error) {
 func Fatals() <-chan error { return fatal }
 
 // AddUnacked counts messages that were taken in and neither delivered nor given
-// back when a plugin closed. Above zero the process exits with code 3.
+// back when a plugin closed. Above zero the process exits with code 3. The sum is no
+// number of events: an input and an output may speak of the same ones, and of a
+// single batch only the output knows whether Benthos had dropped it before.
 func AddUnacked(n int) { unacked.Add(int64(n)) }
 
 // Unacked returns the sum of AddUnacked.

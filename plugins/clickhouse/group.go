@@ -52,8 +52,8 @@ const (
 	// is 50 ms at most, and much less when there is a lot to read.
 	quiet = 60 * time.Millisecond
 	// quietBytes keeps small blocks out of this rule, which would cut a trickle into
-	// more parts: 50,000 of our events a second make 3 MB in half a second.
-	quietBytes = 4 << 20
+	// more parts: 50,000 of our events a second make 2.1 MB in half a second.
+	quietBytes = 3 << 20
 )
 
 // limit is how far a block may grow before it is sent.

@@ -65,7 +65,7 @@ func (w *writer) due(g *group, now time.Time) (reason, bool) {
 		return byClose, true
 	case now.Sub(g.opened) >= limit.interval:
 		return byTime, true
-	case g.waiters >= w.callers, g.block.bytes >= quietBytes && now.Sub(g.grown) >= quiet:
+	case g.waiters >= w.callers, g.block.bytes >= w.large && now.Sub(g.grown) >= quiet:
 		return byIdle, true
 	}
 	return "", false
@@ -74,7 +74,7 @@ func (w *writer) due(g *group, now time.Time) (reason, bool) {
 // patience is until when a group may still fill if no row comes.
 func (w *writer) patience(g *group) time.Time {
 	until := g.opened.Add(w.pace.limit().interval)
-	if still := g.grown.Add(quiet); g.block.bytes >= quietBytes && still.Before(until) {
+	if still := g.grown.Add(quiet); g.block.bytes >= w.large && still.Before(until) {
 		return still
 	}
 	return until

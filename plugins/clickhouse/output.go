@@ -78,7 +78,11 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 	if w == nil {
 		return service.ErrNotConnected
 	}
-	return w.write(ctx, batch)
+	err := w.write(ctx, batch)
+	if errors.Is(err, service.ErrEndOfInput) {
+		process.AddUnacked(len(batch))
+	}
+	return err
 }
 
 // Close sends what waits, for as long as one insert may take.

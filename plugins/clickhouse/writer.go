@@ -18,6 +18,8 @@ type writer struct {
 	// callers is how many calls of write there can be; when all of them wait for one
 	// block, nothing can be gained by waiting longer.
 	callers int
+	// large is quietBytes, but for a test that has no megabytes to spare.
+	large int
 
 	mu       sync.Mutex
 	open     *group
@@ -38,7 +40,7 @@ type writer struct {
 
 func newWriter(s *sender, p *plan, c *config) *writer {
 	w := &writer{
-		sender: s, stats: s.stats, callers: c.maxInFlight, plan: p, open: newGroup(newBlock(p)),
+		sender: s, stats: s.stats, callers: c.maxInFlight, large: quietBytes, plan: p, open: newGroup(newBlock(p)),
 		pace: newPace(limit{c.maxRows, c.maxBytes, c.flushInterval}),
 		kick: make(chan struct{}, 1), quit: make(chan struct{}), gone: make(chan struct{}),
 	}
@@ -91,14 +93,14 @@ func (w *writer) add(ctx context.Context, batch service.MessageBatch, todo []int
 			}
 			continue
 		}
-		empty, small := g.block.rows == 0, g.block.bytes < quietBytes
+		empty, small := g.block.rows == 0, g.block.bytes < w.large
 		var p part
 		p, todo = w.addSome(g, batch, todo, rejected)
 		if len(p.msgs) > 0 {
 			parts = append(parts, p)
 		}
 		g.grown = time.Now()
-		if _, full := g.full(w.pace.limit()); full || empty && g.block.rows > 0 || small && g.block.bytes >= quietBytes {
+		if _, full := g.full(w.pace.limit()); full || empty && g.block.rows > 0 || small && g.block.bytes >= w.large {
 			w.wake()
 		}
 	}

@@ -68,6 +68,12 @@ func (l *ledger) sizes() (n []int) {
 // bench is a writer over a ledger, inside a synctest bubble.
 func bench(t *testing.T, c config, l *ledger) *writer {
 	t.Helper()
+	return benchStopping(t, c, l, nil)
+}
+
+// benchStopping is bench in a process that is asked to stop when stopping closes.
+func benchStopping(t *testing.T, c config, l *ledger, stopping <-chan struct{}) *writer {
+	t.Helper()
 	c.table = "t"
 	l.config, l.start = &c, time.Now()
 	if l.columns == nil {
@@ -79,6 +85,7 @@ func bench(t *testing.T, c config, l *ledger) *writer {
 	}
 	s := newStats(service.MockResources().Metrics())
 	w := newWriter(&sender{config: &c, table: l, stats: s, log: service.MockResources().Logger()}, p, &c)
+	w.stopping = stopping
 	ctx, cancel := context.WithCancel(context.Background())
 	go w.run(ctx)
 	t.Cleanup(func() {
@@ -126,6 +133,54 @@ func TestBatchSpansBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got, want := fmt.Sprint(l.sizes()), "[1000 1000 500]"; got != want {
+			t.Errorf("blocks\n got %s\nwant %s", got, want)
+		}
+	})
+}
+
+// TestQuiet: a large block that no row has joined for a while goes; a small one, or
+// one that rows still join, waits its time.
+func TestQuiet(t *testing.T) {
+	const large = 100 // bytes; a row of oneColumn is one
+	for name, tc := range map[string]struct {
+		rows int           // in the first batch
+		then time.Duration // until a second batch of one row comes; 0 is never
+		want string
+	}{
+		"large":        {large, 0, "[100] [60ms]"},
+		"small":        {large - 1, 0, "[99] [5s]"},
+		"still filled": {large, 59 * time.Millisecond, "[101] [119ms]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &ledger{}
+				w := bench(t, base1(), l)
+				w.large = large
+				var wg sync.WaitGroup
+				wg.Go(func() { _ = w.write(t.Context(), numbers(0, tc.rows)) })
+				if tc.then > 0 {
+					wg.Go(func() { <-time.After(tc.then); _ = w.write(t.Context(), numbers(0, 1)) })
+				}
+				wg.Wait()
+				if got := fmt.Sprint(l.sizes(), l.at); got != tc.want {
+					t.Errorf("blocks\n got %s\nwant %s", got, tc.want)
+				}
+			})
+		})
+	}
+}
+
+// TestStopping: once the process is asked to stop nobody waits for a timer.
+func TestStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, stopping := &ledger{}, make(chan struct{})
+		w := benchStopping(t, base1(), l, stopping)
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = w.write(t.Context(), numbers(0, 1)) })
+		time.AfterFunc(time.Second, func() { close(stopping) })
+		wg.Go(func() { <-time.After(2 * time.Second); _ = w.write(t.Context(), numbers(0, 2)) })
+		wg.Wait()
+		if got, want := fmt.Sprint(l.sizes(), l.at), "[1 2] [1s 2s]"; got != want {
 			t.Errorf("blocks\n got %s\nwant %s", got, want)
 		}
 	})
