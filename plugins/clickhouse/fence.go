@@ -64,12 +64,16 @@ func (f *fenced) prepare(ctx context.Context) (*plan, error) {
 	return p, nil
 }
 
-func (f *fenced) offer(p *exactlyonce.Part) {
-	for _, r := range p.Rows {
-		if low, ok := f.below[p.Partition]; !ok || r.Offset < low {
-			f.below[p.Partition] = r.Offset
-		}
+// offer notes the lowest offset of rows of a partition.
+func (f *fenced) offer(p exactlyonce.Partition, rows []exactlyonce.Row) {
+	low, ok := f.below[p]
+	if !ok {
+		low = rows[0].Offset
 	}
+	for i := range rows {
+		low = min(low, rows[i].Offset)
+	}
+	f.below[p] = low
 }
 
 // Fence implements exactlyonce.Table.

@@ -79,7 +79,7 @@ func (o *once) cut(b *block, lo, hi int) {
 		}
 		p := &exactlyonce.Part{Partition: partitionOf(source), Assignment: source, Rows: o.rows[begin:len(o.rows):len(o.rows)]}
 		o.parts = append(o.parts, p)
-		o.offer(p)
+		o.offer(p.Partition, p.Rows)
 	}
 }
 
