@@ -104,7 +104,16 @@ func TestHolesAreFilled(t *testing.T) {
 // TestTwoWritersTakeTurns: one that was overtaken is refused by the server, asks the
 // group, and either takes the partition back or lets go of it.
 func TestTwoWritersTakeTurns(t *testing.T) {
+	for _, protocol := range []string{"native", "http"} {
+		t.Run(protocol, func(t *testing.T) { takeTurns(t, protocol) })
+	}
+}
+
+func takeTurns(t *testing.T, protocol string) {
 	f, yaml := guarded(t)
+	if protocol == "http" {
+		yaml = strings.Replace(yaml, f.Native, f.HTTP, 1) + "\nprotocol: http"
+	}
 	one, two := connected(t, yaml), connected(t, other(yaml))
 	var asked atomic.Int64
 	mine := assignment(0, func(context.Context) error { asked.Add(1); return nil })
@@ -181,7 +190,7 @@ func TestServerRefusesSomeRows(t *testing.T) {
 	f.wantRows(t, 120)
 }
 
-// TestColumnAdded: a change of the table in mid-stream costs no row and repeats none.
+// TestColumnsChange: a change of the table in mid-stream costs no row and repeats none.
 func TestColumnsChange(t *testing.T) {
 	f, yaml := guarded(t)
 	o := connected(t, yaml)
