@@ -22,6 +22,9 @@ type Source struct {
 	Stream uint64
 	// Partition is the partition's number within the topic.
 	Partition int32
+	// Session is how long the group waits for a member that it does not hear of before
+	// it gives its partitions away; 0 if nobody knows.
+	Session time.Duration
 	// Commit commits the assignment's position in the group's current generation, even
 	// if it has not moved. Nil: there is no group.
 	Commit func(context.Context) error

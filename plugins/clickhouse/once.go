@@ -18,17 +18,19 @@ import (
 // is offered. The protocol is exactlyonce's; this is what it knows of blocks.
 type once struct {
 	*fenced
+	log    *service.Logger
 	writer exactlyonce.Writer
 
 	// parts are the rows lo to hi of block, while not all of them have an outcome.
 	parts  []*exactlyonce.Part
 	block  *block
 	lo, hi int
+	warned bool              // of a session that is too short
 	rows   []exactlyonce.Row // what the parts' rows are cut from, kept for the next block
 }
 
 func newOnce(s *server, stats *stats, log *service.Logger) *once {
-	o := &once{fenced: &fenced{server: s, stats: stats}}
+	o := &once{fenced: &fenced{server: s, stats: stats}, log: log}
 	o.writer = exactlyonce.Writer{Table: o, Draw: rand.Uint64, Collided: func(c exactlyonce.Collision) {
 		stats.collisions.Incr(int64(len(c.Rows)))
 		log.With("stream", c.From.Stream, "partition", c.From.Number, "first_offset", c.Rows[0].Offset, "events", len(c.Rows), "stored_as_stream", c.To.Stream).
@@ -67,6 +69,7 @@ func (o *once) cut(b *block, lo, hi int) {
 	o.below = map[exactlyonce.Partition]int64{}
 	ids, offsets := eventIDs(b), b.column(fromOffset).data
 	for _, source := range b.sources(lo, hi) {
+		o.checkSession(source)
 		begin := len(o.rows)
 		for first, end := range b.rowsOf(source, lo, hi) {
 			for row := first; row < end; row++ {
@@ -81,6 +84,17 @@ func (o *once) cut(b *block, lo, hi int) {
 		o.parts = append(o.parts, p)
 		o.offer(p.Partition, p.Rows)
 	}
+}
+
+// checkSession warns of times that do not fit each other. No row is lost or repeated
+// by it: two members may then take a partition from each other more often.
+func (o *once) checkSession(s *event.Source) {
+	if o.warned || s.Session == 0 || 3*o.config.insertTimeout < s.Session {
+		return
+	}
+	o.warned = true
+	o.log.With("insert_timeout", o.config.insertTimeout.String(), "session_timeout", s.Session.String()).
+		Warn("insert_timeout should be less than a third of the input's session_timeout: an insert may still run when its partition is another member's")
 }
 
 // refused finds out whether a row is stored that the server would not take: after an
