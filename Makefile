@@ -72,3 +72,15 @@ fuzz: ## Fuzz every parser, a minute each (FUZZTIME=10m)
 .PHONY: bench
 bench: ## Run the benchmarks of the pure parts
 	go test -run '^$$' -bench . -benchmem ./internal/event/... ./plugins/...
+
+.PHONY: bench-drain
+bench-drain: engine ## Print rows/s of a backlog of a million events, three times
+	bench/with-servers drain
+
+.PHONY: bench-freshness
+bench-freshness: engine ## Print event made -> row visible, and new parts a second, at 100, 2,000 and 50,000 events/s
+	bench/with-servers freshness
+
+.PHONY: bench-footprint
+bench-footprint: engine ## Print CPU and memory of a demo at 100 events/s after ten minutes
+	bench/with-servers footprint

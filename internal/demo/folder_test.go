@@ -110,7 +110,7 @@ func TestResetWaitsForNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unlock() //nolint:errcheck // the test is over
+	defer unlock()
 	if err := f.unlock(); err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func lockFolder(data string) (unlock func(), err error) {
 		return nil, fmt.Errorf("data folder %s is in use by another engine (pid %s): stop it, or choose another folder with --data",
 			data, strings.TrimSpace(string(text[:n])))
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err != nil {

@@ -48,7 +48,7 @@ const (
 // least lowest: the panel's "Min interval".
 func Interval(from, to time.Time, points int, lowest time.Duration) time.Duration {
 	raw := to.Sub(from) / time.Duration(max(points, 1))
-	width := time.Duration(year)
+	width := year
 	for _, s := range steps {
 		if raw < s.below {
 			width = s.width

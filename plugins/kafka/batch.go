@@ -160,6 +160,7 @@ func (d *delivery) failed(err error) []row {
 	rows := d.batch.rows
 	seen := make(map[int]bool, parts.IndexedErrors())
 	lostTrack := false
+	//nolint:staticcheck // WalkMessagesIndexedBy wants an index that costs an allocation per event; each message carries its record
 	parts.WalkMessages(func(_ int, m *service.Message, err error) bool {
 		if err == nil {
 			return true

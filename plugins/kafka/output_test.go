@@ -121,6 +121,7 @@ func TestTooLargeFailsAlone(t *testing.T) {
 			if !errors.As(err, &failed) || failed.IndexedErrors() != 1 {
 				t.Fatalf("got %v, want one failed message", err)
 			}
+			//nolint:staticcheck // the batch is the one that was written
 			failed.WalkMessages(func(i int, _ *service.Message, err error) bool {
 				if (err != nil) != (i == 7) {
 					t.Errorf("message %d: %v", i, err)

@@ -58,7 +58,7 @@ func (l *Library) install(ctx context.Context, npm string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // after the rename there is nothing left in it
 	if err := l.download(ctx, npm, dir); err != nil {
 		return err
 	}

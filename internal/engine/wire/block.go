@@ -115,12 +115,11 @@ func (c *copier) column(column Column, rows int) {
 // bytes copies n bytes.
 func (c *copier) bytes(n int) {
 	for n > 0 && c.err == nil {
-		piece, err := c.src.Peek(1)
-		if err != nil {
+		if _, err := c.src.Peek(1); err != nil {
 			c.fail(short(err))
 			return
 		}
-		piece, _ = c.src.Peek(min(n, c.src.Buffered()))
+		piece, _ := c.src.Peek(min(n, c.src.Buffered())) // cannot fail: it is buffered
 		n -= len(piece)
 		c.pass(piece)
 	}

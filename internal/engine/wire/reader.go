@@ -38,8 +38,9 @@ func String(r *bufio.Reader, limit int) (string, error) {
 		return "", fmt.Errorf("%w: string of %d bytes, want at most %d", ErrMalformed, n, limit)
 	}
 	if b, err := r.Peek(int(min(n, 4096))); uint64(len(b)) == n && err == nil {
-		defer r.Discard(len(b))
-		return string(b), nil
+		text := string(b)
+		_, err = r.Discard(len(b))
+		return text, err
 	}
 	var text []byte // grows as bytes come
 	for uint64(len(text)) < n {
