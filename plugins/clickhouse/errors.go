@@ -113,20 +113,6 @@ func classify(err error) class {
 	return again
 }
 
-// ownerConstraint is the one of config/clickhouse/003_owners.sql.
-const ownerConstraint = "current_owner"
-
-// notOwner reports whether that constraint refused the insert. A row's values stand
-// behind the constraint's name in the server's words, and cannot pass for it.
-func notOwner(err error) bool {
-	var exception *driver.Exception
-	if !errors.As(err, &exception) || exception.Code != 469 {
-		return false
-	}
-	words, _, _ := strings.Cut(exception.Message, " for table")
-	return strings.HasSuffix(words, "Constraint `"+ownerConstraint+"`")
-}
-
 func timeout(err error) bool {
 	var network net.Error
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
