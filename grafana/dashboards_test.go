@@ -146,7 +146,7 @@ func (s shop) add(t *testing.T, n int, kind string, offset time.Duration, price 
 	t.Helper()
 	at := now.Add(offset).UnixMilli()
 	s.server.Query(t, s.database, fmt.Sprintf(`INSERT INTO events (event_id, event_type, user_id, product_id, price, timestamp, received_at, _stream, _partition, _offset)
-		SELECT generateUUIDv4(), '%s', 'user', 'product', %s, fromUnixTimestamp64Milli(%d, 'UTC') AS at, at, 1, 0, number FROM numbers(%d)`, kind, price, at, n))
+		SELECT generateUUIDv4(), '%s', 'user', 'product', %s, fromUnixTimestamp64Milli(%d, 'UTC') AS at, at, 0, 0, number FROM numbers(%d)`, kind, price, at, n))
 }
 
 // show runs a panel's SQL as Grafana would, for the range that ends now.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -75,12 +76,15 @@ func apply(ctx context.Context, conn driver.Conn, o Options, files fs.FS) (Repor
 	)
 }
 
-// checkDatabase refuses what no server takes as a folder's name; everything else is
-// quoted.
+// checkDatabase refuses what no server takes as a folder's name, and a dot, where
+// joinGet would cut the name of the fence; everything else is quoted.
 func checkDatabase(name string) error {
 	const longest = 200 // bytes; ClickHouse escapes up to threefold into a file name of 255, and says so itself
 	if name == "" || len(name) > longest {
 		return fmt.Errorf("database: want a name of 1 to %d bytes, got %d", longest, len(name))
+	}
+	if strings.Contains(name, ".") {
+		return fmt.Errorf("database: want a name without a dot, got %q", name)
 	}
 	return nil
 }
@@ -169,7 +173,7 @@ func (u *upgrade) version(ctx context.Context) (version uint32, err error) {
 // run executes a file's statements and reports each.
 func (u *upgrade) run(ctx context.Context, m migration) error {
 	for i, statement := range m.statements {
-		if err := u.conn.Exec(ctx, fill(statement, "{database}", quote(u.options.Database))); err != nil {
+		if err := u.conn.Exec(ctx, fillDatabase(statement, u.options.Database)); err != nil {
 			return u.explain(fmt.Sprintf("%s: statement %d", m.file(), i+1), err)
 		}
 		u.report.Changes = append(u.report.Changes, describe(statement, u.options.Database, u.before))

@@ -76,12 +76,14 @@ func TestApplyFreshThenAgain(t *testing.T) {
 created table DB.schema_version
 created table DB.events
 created table DB.dead_letters
+created table DB.events_fence
+added constraint current_owner to DB.events
 retention of DB.events: 90 days
-schema is version 2`, "DB", db)
+schema is version 3`, "DB", db)
 	if got := mustApply(t, conn, o).String(); got != want {
 		t.Errorf("first report\n got %s\nwant %s", got, want)
 	}
-	if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 2"; got != want {
+	if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 3"; got != want {
 		t.Errorf("second report\n got %s\nwant %s", got, want)
 	}
 }
@@ -101,7 +103,7 @@ func TestApplyAtOnce(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := mustApply(t, conn, Options{Database: db, EventsRetention: 7, DeadLettersRetention: 30}).String(), "nothing to do, schema is version 2"; got != want {
+	if got, want := mustApply(t, conn, Options{Database: db, EventsRetention: 7, DeadLettersRetention: 30}).String(), "nothing to do, schema is version 3"; got != want {
 		t.Errorf("report after %d at once\n got %s\nwant %s", inits, got, want)
 	}
 }
@@ -130,10 +132,10 @@ func TestApplyAfterKillBetweenStatements(t *testing.T) {
 		if done = err == nil; !done && !errors.Is(err, errKilled) {
 			t.Fatalf("killed after %d statements: %v", k, err)
 		}
-		if got, want := mustApply(t, conn, o).Version, 2; got != want {
+		if got, want := mustApply(t, conn, o).Version, 3; got != want {
 			t.Errorf("killed after %d statements: version is %d after the next run, want %d", k, got, want)
 		}
-		if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 2"; got != want {
+		if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 3"; got != want {
 			t.Errorf("killed after %d statements: third run\n got %s\nwant %s", k, got, want)
 		}
 		if k > 50 {
@@ -153,7 +155,7 @@ func TestStatementsCanBeRepeated(t *testing.T) {
 	for range 2 {
 		for _, m := range migrations {
 			for _, statement := range m.statements {
-				mustExec(t, conn, fill(statement, "{database}", quote(db)))
+				mustExec(t, conn, fillDatabase(statement, db))
 			}
 		}
 	}
@@ -171,18 +173,18 @@ func TestUpgradeKeepsRows(t *testing.T) {
 	if err := old.migrate(t.Context(), migrations); err != nil || old.report.Version != 1 {
 		t.Fatalf("version 1: got version %d, error %v", old.report.Version, err)
 	}
-	fillEvents(t, conn, db, 10_000)
+	fillEvents(t, conn, db, 0, 10_000) // no release before version 3 knew owners
 	sum := "SELECT toString(count()) || ' ' || toString(sum(cityHash64(event_id, event_type, user_id, product_id, price, timestamp, received_at, inserted_at, _stream, _partition, _offset, _owner))) FROM " + quote(db) + ".events"
 	before := value[string](t, conn, sum)
 
-	next := files(t, map[string]string{"003_campaign.sql": `
+	next := files(t, map[string]string{"004_campaign.sql": `
 -- A column that later releases add, filled from what is there.
 ALTER TABLE {database}.events ADD COLUMN IF NOT EXISTS campaign String DEFAULT concat('of ', user_id);`})
 	report, err := apply(t.Context(), conn, Options{Database: db}, next)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := strings.ReplaceAll("created table DB.dead_letters\nadded column campaign to DB.events\nschema is version 3", "DB", db)
+	want := strings.ReplaceAll("created table DB.dead_letters\ncreated table DB.events_fence\nadded constraint current_owner to DB.events\nadded column campaign to DB.events\nschema is version 4", "DB", db)
 	if got := report.String(); got != want {
 		t.Errorf("report\n got %s\nwant %s", got, want)
 	}
@@ -194,10 +196,17 @@ ALTER TABLE {database}.events ADD COLUMN IF NOT EXISTS campaign String DEFAULT c
 	}
 }
 
-func fillEvents(t testing.TB, conn driver.Conn, db string, n int) {
+// fillEvents adds rows of stream 7, partitions 0 to 2, with that owner.
+func fillEvents(t testing.TB, conn driver.Conn, db string, owner, n int) {
 	t.Helper()
-	mustExec(t, conn, fmt.Sprintf(`INSERT INTO %s.events (event_id, event_type, user_id, product_id, price, timestamp, received_at, _stream, _partition, _offset)
-		SELECT generateUUIDv4(), 'purchase', concat('user_', toString(number %% 100)), 'prod_1', 9.99, now64(3), now64(3), 7, number %% 3, intDiv(number, 3) FROM numbers(%d)`, quote(db), n))
+	mustExec(t, conn, fmt.Sprintf(`INSERT INTO %s.events (event_id, event_type, user_id, product_id, price, timestamp, received_at, _stream, _partition, _offset, _owner)
+		SELECT generateUUIDv4(), 'purchase', concat('user_', toString(number %% 100)), 'prod_1', 9.99, now64(3), now64(3), 7, number %% 3, intDiv(number, 3), %d FROM numbers(%d)`, quote(db), owner, n))
+}
+
+// fence makes owner that of stream 7's partitions 0 to 2.
+func fence(t testing.TB, conn driver.Conn, db string, owner int) {
+	t.Helper()
+	mustExec(t, conn, fmt.Sprintf("INSERT INTO %s.events_fence VALUES (7, 0, %d), (7, 1, %[2]d), (7, 2, %[2]d)", quote(db), owner))
 }
 
 func TestApplyRefusesNewerDatabase(t *testing.T) {
@@ -205,7 +214,7 @@ func TestApplyRefusesNewerDatabase(t *testing.T) {
 	mustApply(t, conn, Options{Database: db})
 	mustExec(t, conn, "INSERT INTO "+quote(db)+".schema_version (version, name) SELECT 99, 'later'")
 	_, err := Apply(t.Context(), conn, Options{Database: db, EventsRetention: 1})
-	want := fmt.Sprintf("database %q has schema version 99, this binary knows up to 2: schema is newer than this binary; run the release that made it, or a later one", db)
+	want := fmt.Sprintf("database %q has schema version 99, this binary knows up to 3: schema is newer than this binary; run the release that made it, or a later one", db)
 	if !errors.Is(err, ErrNewer) || err.Error() != want {
 		t.Errorf("Apply\n got %v\nwant %s", err, want)
 	}
@@ -215,13 +224,14 @@ func TestApplyRefusesNewerDatabase(t *testing.T) {
 }
 
 func TestApplyQuotesDatabaseName(t *testing.T) {
-	for _, name := range []string{"with space", "back`tick", `back\slash`, "quote'; DROP DATABASE x; --", "{table}", "--", "снег ❄", "select", "a.b"} {
+	for _, name := range []string{"with space", "back`tick", `back\slash`, "quote'; DROP DATABASE x; --", "{table}", "--", "снег ❄", "select", "{text}"} {
 		t.Run(name, func(t *testing.T) {
 			conn, db := newDatabase(t, name)
 			o := Options{Database: db, EventsRetention: 90}
 			mustApply(t, conn, o)
-			fillEvents(t, conn, db, 3)
-			if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 2"; got != want {
+			fence(t, conn, db, 5)
+			fillEvents(t, conn, db, 5, 3)
+			if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 3"; got != want {
 				t.Errorf("second report\n got %s\nwant %s", got, want)
 			}
 			if got := value[uint64](t, conn, "SELECT count() FROM "+quote(db)+".events"); got != 3 {
@@ -242,6 +252,7 @@ func TestApplyErrorsSayWhatToDo(t *testing.T) {
 	}{
 		"no rights":     {readonly, Options{Database: "never_made"}, "; run init as a user whose profile is not readonly"},
 		"no database":   {server.Options(""), Options{}, "database: want a name of 1 to 200 bytes, got 0"},
+		"dot in name":   {server.Options(""), Options{Database: "a.b"}, `database: want a name without a dot, got "a.b"`},
 		"name too long": {server.Options(""), Options{Database: strings.Repeat("x", 201)}, "database: want a name of 1 to 200 bytes, got 201"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -83,6 +83,17 @@ func fill(statement string, values ...string) string {
 	return strings.NewReplacer(values...).Replace(statement)
 }
 
+// fillDatabase fills in the database: quoted, and as a text with a table's name behind
+// it, which is how joinGet takes a table.
+func fillDatabase(statement, database string) string {
+	return fill(tableText.ReplaceAllString(statement, "{text}.$1'"), "{text}", "'"+textEscapes.Replace(database), "{database}", quote(database))
+}
+
+var (
+	tableText   = regexp.MustCompile(`\{database_text\.(\w+)\}`)
+	textEscapes = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+)
+
 // quote makes any text one identifier of ClickHouse's SQL.
 func quote(name string) string {
 	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
@@ -91,6 +102,7 @@ func quote(name string) string {
 var (
 	createStatement = regexp.MustCompile(`(?i)^CREATE\s+(?:OR\s+REPLACE\s+)?(DATABASE|TABLE|VIEW|MATERIALIZED\s+VIEW)\s+IF\s+NOT\s+EXISTS\s+\{database\}(?:\.(\w+))?`)
 	columnStatement = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)\s+ADD\s+COLUMN\s+IF\s+NOT\s+EXISTS\s+(\w+)`)
+	checkStatement  = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)\s+ADD\s+CONSTRAINT\s+IF\s+NOT\s+EXISTS\s+(\w+)`)
 	alterStatement  = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)`)
 )
 
@@ -109,6 +121,9 @@ func describe(statement, database string, before map[string]bool) string {
 	}
 	if m := columnStatement.FindStringSubmatch(statement); m != nil {
 		return "added column " + m[2] + " to " + database + "." + m[1]
+	}
+	if m := checkStatement.FindStringSubmatch(statement); m != nil {
+		return "added constraint " + m[2] + " to " + database + "." + m[1]
 	}
 	if m := alterStatement.FindStringSubmatch(statement); m != nil {
 		return "altered table " + database + "." + m[1]

@@ -32,7 +32,7 @@ func TestEventsInsertIsOnePartition(t *testing.T) {
 	conn, db := newDatabase(t, "one_partition")
 	mustApply(t, conn, Options{Database: db, EventsRetention: 30})
 	mustExec(t, conn, `INSERT INTO `+quote(db)+`.events (event_id, event_type, user_id, product_id, price, timestamp, received_at, _stream, _partition, _offset)
-		SELECT generateUUIDv4(), 'page_view', 'u', 'p', 1, toDateTime64('1970-01-01 00:00:00', 3, 'UTC') + toIntervalDay(number) AS t, t, 1, 0, number FROM numbers(20000)`)
+		SELECT generateUUIDv4(), 'page_view', 'u', 'p', 1, toDateTime64('1970-01-01 00:00:00', 3, 'UTC') + toIntervalDay(number) AS t, t, 0, 0, number FROM numbers(20000)`)
 	mustExec(t, conn, "OPTIMIZE TABLE "+quote(db)+".events FINAL")
 	if got := value[uint64](t, conn, "SELECT uniqExact(_partition_id) FROM "+quote(db)+".events"); got != 1 {
 		t.Errorf("partitions: got %d, want 1", got)
@@ -72,7 +72,7 @@ func TestRetentionChangesInPlace(t *testing.T) {
 		{Options{Database: db, EventsRetention: 0, DeadLettersRetention: 1}, "retention of DB.events: 30 days -> for ever\nretention of DB.dead_letters: 90 days -> 1 day", 2, 1},
 		{Options{Database: db, EventsRetention: 10, DeadLettersRetention: 1}, "retention of DB.events: for ever -> 10 days", 1, 1},
 	} {
-		want := dbName(step.want, db) + "\nschema is version 2"
+		want := dbName(step.want, db) + "\nschema is version 3"
 		if got := mustApply(t, conn, step.o).String(); got != want {
 			t.Errorf("report\n got %s\nwant %s", got, want)
 		}
@@ -82,7 +82,7 @@ func TestRetentionChangesInPlace(t *testing.T) {
 
 	mustExec(t, conn, "ALTER TABLE "+quote(db)+".events MODIFY TTL toDateTime(timestamp) + INTERVAL 1 YEAR")
 	report := mustApply(t, conn, Options{Database: db, EventsRetention: 10, DeadLettersRetention: 1})
-	if got, want := report.String(), dbName("retention of DB.events: TTL toDateTime(timestamp) + toIntervalYear(1) -> 10 days\nschema is version 2", db); got != want {
+	if got, want := report.String(), dbName("retention of DB.events: TTL toDateTime(timestamp) + toIntervalYear(1) -> 10 days\nschema is version 3", db); got != want {
 		t.Errorf("report on a TTL set by hand\n got %s\nwant %s", got, want)
 	}
 }

@@ -113,7 +113,8 @@ func TestDescribe(t *testing.T) {
 		"CREATE TABLE IF NOT EXISTS {database}.old\n(x Int8)":          "found table d.old",
 		"CREATE VIEW IF NOT EXISTS {database}.v AS SELECT 1":           "created view d.v",
 		"ALTER TABLE {database}.a ADD COLUMN IF NOT EXISTS b Int8":     "added column b to d.a",
-		"ALTER TABLE {database}.a ADD CONSTRAINT IF NOT EXISTS c":      "altered table d.a",
+		"ALTER TABLE {database}.a ADD CONSTRAINT IF NOT EXISTS c":      "added constraint c to d.a",
+		"ALTER TABLE {database}.a DROP COLUMN c":                       "altered table d.a",
 		"INSERT INTO {database}.a SELECT 1\nFROM numbers(10) WHERE ok": "ran INSERT INTO {database}.a SELECT 1",
 	} {
 		if got := describe(statement, "d", before); got != want {

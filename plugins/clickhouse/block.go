@@ -1,6 +1,11 @@
 package clickhouse
 
-import "clickstream/internal/event"
+import (
+	"iter"
+	"slices"
+
+	"clickstream/internal/event"
+)
 
 // block is rows on their way to the server, held by column. It is not safe for
 // concurrent use. Its buffers are kept by reset: in a steady state a row costs no
@@ -13,6 +18,14 @@ type block struct {
 	rows    int
 	bytes   int // of all columns, in wire form
 	extra   int // fields that no column takes
+	runs    []run
+}
+
+// run is rows that came one after the other from one assignment of a partition: from
+// the row first to that of the next run.
+type run struct {
+	source *event.Source
+	first  int
 }
 
 func newBlock(p *plan) *block {
@@ -53,6 +66,9 @@ func (b *block) append(r *row) *event.Rejection {
 		}
 		size += len(c.data) - c.mark
 	}
+	if b.plan.once && (len(b.runs) == 0 || b.runs[len(b.runs)-1].source != r.at.Source) {
+		b.runs = append(b.runs, run{r.at.Source, b.rows})
+	}
 	b.rows++
 	b.bytes += size
 	b.extra += b.scanner.Extra()
@@ -64,4 +80,57 @@ func (b *block) reset() {
 		b.columns[i].reset()
 	}
 	b.rows, b.bytes, b.extra = 0, 0, 0
+	clear(b.runs)
+	b.runs = b.runs[:0]
+}
+
+// sources returns whose rows lo to hi are, each once.
+func (b *block) sources(lo, hi int) (all []*event.Source) {
+	for i, r := range b.runs {
+		if first, end := b.span(i, lo, hi); first < end && !slices.Contains(all, r.source) {
+			all = append(all, r.source)
+		}
+	}
+	return all
+}
+
+// rowsOf yields the rows of a source among lo to hi: first and end of each run.
+func (b *block) rowsOf(source *event.Source, lo, hi int) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		for i, r := range b.runs {
+			if r.source != source {
+				continue
+			}
+			if first, end := b.span(i, lo, hi); first < end && !yield(first, end) {
+				return
+			}
+		}
+	}
+}
+
+// span returns the rows of run i that lie among lo to hi.
+func (b *block) span(i, lo, hi int) (first, end int) {
+	end = b.rows
+	if i+1 < len(b.runs) {
+		end = b.runs[i+1].first
+	}
+	return max(lo, b.runs[i].first), min(hi, end)
+}
+
+// column returns the column that a source fills, or nil.
+func (b *block) column(from source) *column {
+	for i := range b.columns {
+		if b.columns[i].from == from {
+			return &b.columns[i]
+		}
+	}
+	return nil
+}
+
+// pick adds the given rows of another block of the same plan.
+func (b *block) pick(from *block, rows []int) {
+	for i := range b.columns {
+		b.columns[i].pick(&from.columns[i], rows)
+	}
+	b.rows += len(rows)
 }

@@ -74,6 +74,8 @@ func (c *column) appendSource(r *row) *event.Rejection {
 		c.data = appendInt(c.data, 4, uint64(r.at.Partition))
 	case fromOffset:
 		c.data = appendInt(c.data, 8, uint64(r.at.Offset))
+	case fromOwner:
+		c.data = appendInt(c.data, 8, 0) // filled in when the row is sent
 	default:
 		panic("clickhouse: no such source: " + strconv.Itoa(int(c.from)))
 	}
@@ -106,6 +108,22 @@ func (c *column) undo() {
 	}
 	if c.nullable {
 		c.nulls = c.nulls[:len(c.nulls)-1]
+	}
+}
+
+// pick adds the given rows of another column of the same type.
+func (c *column) pick(from *column, rows []int) {
+	for _, row := range rows {
+		if c.width > 0 {
+			c.data = append(c.data, from.data[row*c.width:(row+1)*c.width]...)
+		} else {
+			data, _ := from.text(row, row+1)
+			c.data = append(c.data, data...)
+			c.ends = append(c.ends, uint32(len(c.data)))
+		}
+		if c.nullable {
+			c.nulls = append(c.nulls, from.nulls[row])
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type config struct {
 	compression   driver.CompressionMethod
 	columns       map[string]string // JSON field or @source -> column
 	coordinates   bool
+	exactlyOnce   bool
 	limits        map[string]texts
 	maxRows       int
 	maxBytes      int
@@ -48,6 +49,16 @@ func (c *config) quotedTable() string {
 	}
 	return quote(c.database) + "." + quote(c.table)
 }
+
+// fence is the table that says who owns each partition: quoted, and its bare name.
+func (c *config) quotedFence() string {
+	if c.database == "" {
+		return quote(c.fence())
+	}
+	return quote(c.database) + "." + quote(c.fence())
+}
+
+func (c *config) fence() string { return c.table + "_fence" }
 
 // healthName is what /ready calls this output.
 func (c *config) healthName() string {
@@ -157,12 +168,19 @@ func (c *config) parseTable(pc *service.ParsedConfig) (err error) {
 	if c.coordinates, err = pc.FieldBool("coordinates"); err != nil {
 		return err
 	}
+	if c.exactlyOnce, err = pc.FieldBool("exactly_once"); err != nil {
+		return err
+	}
+	if c.exactlyOnce && len(c.addresses) > 1 {
+		return fmt.Errorf("exactly_once: want one address, got %d: a table and its fence are on one server", len(c.addresses))
+	}
+	c.coordinates = c.coordinates || c.exactlyOnce
 	if c.columns, err = pc.FieldStringMap("columns"); err != nil {
 		return err
 	}
 	owner := map[string]string{}
 	for field, column := range c.columns {
-		if _, ok := sources[field]; strings.HasPrefix(field, "@") && !ok {
+		if _, ok := sources[field]; strings.HasPrefix(field, "@") && (!ok || field == ownerSource) {
 			return fmt.Errorf("columns: no source %q (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)", field)
 		}
 		if other, twice := owner[column]; twice {
@@ -235,9 +253,28 @@ func (c *config) parseBlocks(pc *service.ParsedConfig) (err error) {
 	if c.flushInterval, err = positive(pc, "flush_interval"); err != nil {
 		return err
 	}
+	if !pc.Contains("insert_timeout") {
+		c.insertTimeout = insertTimeout
+		if c.exactlyOnce {
+			c.insertTimeout = onceTimeout
+		}
+		return nil
+	}
 	c.insertTimeout, err = positive(pc, "insert_timeout")
+	if err == nil && c.exactlyOnce && c.insertTimeout > longestOnce {
+		err = fmt.Errorf("insert_timeout: want at most %v with exactly_once, got %v", longestOnce, c.insertTimeout)
+	}
 	return err
 }
+
+// An insert that may be exactly once ends before the group can have given its
+// partition away: within a third of the session timeout, which is 9 s with our input
+// and 45 s with Kafka's own default.
+const (
+	insertTimeout = 10 * time.Second
+	onceTimeout   = 2800 * time.Millisecond
+	longestOnce   = 15 * time.Second
+)
 
 func positive(pc *service.ParsedConfig, name string) (time.Duration, error) {
 	d, err := pc.FieldDuration(name)

@@ -21,6 +21,9 @@ func TestParse(t *testing.T) {
 		"unknown source":  {"table: t\ncolumns: {'@when': c}", `columns: no source "@when" (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)`},
 		"column twice":    {"table: t\ncolumns: {a: c, b: c}", `columns: fields "a" and "b" both fill column "c"`},
 		"empty limit":     {"table: t\nlimits: {a: {}}", "limits: a: want min, max or both"},
+		"owner source":    {"table: t\ncolumns: {'@owner': c}", `columns: no source "@owner" (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)`},
+		"once, slow":      {"table: t\nexactly_once: true\ninsert_timeout: 16s", "insert_timeout: want at most 15s with exactly_once, got 16s"},
+		"once, servers":   {"table: t\nexactly_once: true\naddresses: ['a:1,b:2']", "exactly_once: want one address, got 2: a table and its fence are on one server"},
 		"limit of a list": {"table: t\nlimits: {a: {min: []}}", "limits: a: min: want a number or a text"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,14 +60,18 @@ limits: {price: {min: 0, max: 1000000000000}, rate: {max: 1.5e300}, at: {min: "1
 // TestLint: what is wrong with a duration or a name is found before anything runs.
 func TestLint(t *testing.T) {
 	for yaml, want := range map[string]string{
-		"table: t":                           "",
-		"table: t\nflush_interval: soon":     "want a duration above 0",
-		"table: t\ninsert_timeout: 0s":       "want a duration above 0",
-		"table: t\nprotocol: grpc":           "grpc",
-		"table: t\nmax_row: 1":               "max_row",
-		"table: t\nlimits: {a: {least: 1}}":  "least",
-		"addresses: [a:1]":                   "table",
-		"table: t\nlimits: {a: {min: 1970}}": "",
+		"table: t":                                                    "",
+		"table: t\nflush_interval: soon":                              "want a duration above 0",
+		"table: t\ninsert_timeout: 0s":                                "want a duration above 0",
+		"table: t\nprotocol: grpc":                                    "grpc",
+		"table: t\nmax_row: 1":                                        "max_row",
+		"table: t\nlimits: {a: {least: 1}}":                           "least",
+		"addresses: [a:1]":                                            "table",
+		"table: t\nlimits: {a: {min: 1970}}":                          "",
+		"table: t\nexactly_once: true":                                "",
+		"table: t\nexactly_once: true\ninsert_timeout: 16s":           "want at most 15s",
+		"table: t\nexactly_once: true\naddresses: ['a:1', 'b:2,c:3']": "want one address",
+		"table: t\ninsert_timeout: 16s":                               "",
 	} {
 		b := service.NewStreamBuilder()
 		err := b.AddOutputYAML("clickhouse:\n  " + strings.ReplaceAll(yaml, "\n", "\n  "))

@@ -99,6 +99,8 @@ func classify(err error) class {
 	var exception *driver.Exception
 	var schema schemaError
 	switch {
+	case notOwner(err):
+		return stuck
 	case errors.As(err, &exception):
 		return codes[exception.Code].class
 	case errors.Is(err, errDrift):
@@ -180,6 +182,10 @@ func (c *config) speaks() string {
 func (c *config) serverCause(e *driver.Exception) error {
 	known := codes[e.Code]
 	switch e.Code {
+	case 469:
+		if notOwner(e) {
+			return fmt.Errorf("the constraint %s of %s refuses rows without an owner (code 469): set `exactly_once: true`, or use a table without it", ownerConstraint, c.target())
+		}
 	case 192, 193, 194, 516:
 		return fmt.Errorf("password rejected for user %q (code %d): set CLICKHOUSE_PASSWORD or CLICKHOUSE_PASSWORD_FILE", c.username, e.Code)
 	case 195:

@@ -50,9 +50,16 @@ func (o *output) Connect(ctx context.Context) error {
 		return o.config.explain(err)
 	}
 	sender := &sender{config: o.config, table: s, stats: o.stats, log: o.log}
+	if o.config.exactlyOnce {
+		if err := o.config.take(); err != nil {
+			return errors.Join(err, s.close())
+		}
+		sender.table = newOnce(s, o.stats, o.log)
+	}
 	p, err := sender.connect(ctx)
 	if err != nil {
 		_ = s.close() // ctx has ended; nothing was sent
+		o.release()
 		return service.ErrEndOfInput
 	}
 	run, cancel := context.WithCancel(context.Background())
@@ -90,5 +97,13 @@ func (o *output) Close(ctx context.Context) error {
 	defer cancel()
 	o.writer.close(ctx, o.cancel)
 	o.writer = nil
+	o.release()
 	return o.server.close()
+}
+
+// release gives the table free for another output.
+func (o *output) release() {
+	if o.config.exactlyOnce {
+		o.config.release()
+	}
 }

@@ -99,15 +99,15 @@ func TestProjectTables(t *testing.T) {
 	f := newFixture(t)
 	f.schema(t)
 	o := connected(t, f.yaml("events", `
-coordinates: true
+exactly_once: true
 limits:
   price: { min: 0, max: 1000000000000 }
   timestamp: { min: "1970-01-01T00:00:00Z", max: "2100-01-01T00:00:00Z" }`))
 	if got := write(t, o, goodEvent); got != "<nil>" {
 		t.Fatal(got)
 	}
-	want := "0193a2b4-7c1d-7e3f-8a9b-0c1d2e3f4a5b\tpurchase\tuser_0042\tprod_123\t29.99\t2026-01-15 14:30:00.123\t2026-01-15 14:30:00.456\t9223372036854775815\t2\t0\t0"
-	if got := f.query(t, "SELECT * EXCEPT inserted_at FROM events"); got != want {
+	want := "0193a2b4-7c1d-7e3f-8a9b-0c1d2e3f4a5b\tpurchase\tuser_0042\tprod_123\t29.99\t2026-01-15 14:30:00.123\t2026-01-15 14:30:00.456\t9223372036854775815\t2\t0"
+	if got := f.query(t, "SELECT * EXCEPT (inserted_at, _owner) FROM events"); got != want {
 		t.Errorf("event\n got %s\nwant %s", got, want)
 	}
 	letters := connected(t, f.yaml("dead_letters", `

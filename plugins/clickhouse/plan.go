@@ -24,13 +24,18 @@ const (
 	fromStream
 	fromPartition
 	fromOffset
+	fromOwner
 )
 
 // sources are the keys of the field `columns` that are not JSON fields.
 var sources = map[string]source{
 	"@reason": fromReason, "@field": fromRejectedField, "@message": fromMessage, "@value": fromValue, "@key": fromKey,
 	"@topic": fromTopic, "@time": fromTime, "@stream": fromStream, "@partition": fromPartition, "@offset": fromOffset,
+	ownerSource: fromOwner,
 }
+
+// ownerSource fills _owner; it is not for the field `columns`.
+const ownerSource = "@owner"
 
 // coordinates are the columns that the field `coordinates` fills.
 var coordinates = map[string]string{
@@ -52,6 +57,7 @@ type plan struct {
 	fields   []string // JSON fields, in the order in which the row's columns need them
 	query    string
 	letters  bool // a column takes why another output refused the message
+	once     bool // rows are told apart by coordinate and owner
 }
 
 // tableColumn is a row of system.columns.
@@ -100,6 +106,7 @@ func newPlan(c *config, columns []tableColumn) (*plan, error) {
 	if len(p.bindings) == 0 {
 		return nil, fmt.Errorf("table %s has no column to fill", c.target())
 	}
+	p.once = c.exactlyOnce
 	p.query = insertQuery(c, p.bindings)
 	return p, nil
 }
@@ -141,6 +148,9 @@ func (c *config) mapping(columns []tableColumn) map[string]string {
 			wanted[column] = field
 		}
 	}
+	if c.exactlyOnce {
+		wanted["_owner"] = ownerSource
+	}
 	return wanted
 }
 
@@ -179,7 +189,7 @@ func (c *config) bind(field string, column tableColumn) (b binding, err error) {
 func (b *binding) unfit() (want string) {
 	switch b.from {
 	case fromField:
-	case fromStream, fromPartition, fromOffset:
+	case fromStream, fromPartition, fromOffset, fromOwner:
 		want = wholeTypes[b.from]
 		if b.base == want {
 			return ""
@@ -199,7 +209,7 @@ func (b *binding) unfit() (want string) {
 }
 
 // wholeTypes hold every stream, partition and offset: narrower ones would wrap.
-var wholeTypes = map[source]string{fromStream: "UInt64", fromPartition: "Int32", fromOffset: "Int64"}
+var wholeTypes = map[source]string{fromStream: "UInt64", fromPartition: "Int32", fromOffset: "Int64", fromOwner: "UInt64"}
 
 func names(columns []tableColumn) string {
 	all := make([]string, len(columns))

@@ -21,8 +21,12 @@ const (
 
 // table is what a sender needs of a server.
 type table interface {
+	// insert stores rows lo to hi of the block. An error says nothing about what is stored.
 	insert(ctx context.Context, b *block, lo, hi int) error
+	// prepare reads the table.
 	prepare(ctx context.Context) (*plan, error)
+	// refused says what became of a row whose insert the server refused for the row's sake.
+	refused(ctx context.Context, b *block, row int) (stored bool, err error)
 }
 
 // sender stores blocks, whatever it takes.
@@ -37,8 +41,8 @@ type sender struct {
 }
 
 // store gives every row of g its outcome: stored, or rejected by the server. It
-// repeats inserts until then; an insert that failed half-way is repeated whole, so
-// a row may be stored twice (at least once). If the table's columns have changed it
+// repeats inserts until then; one that failed half-way is repeated whole, so without
+// exactly_once a row may be stored twice. If the table's columns have changed it
 // stores what it can and returns the plan for the others. The error is ctx's.
 func (s *sender) store(ctx context.Context, g *group, w *writer) (next *plan, err error) {
 	todo := newRanges(g.block.rows, w.adapt(again, 0, false))
@@ -58,9 +62,15 @@ func (s *sender) store(ctx context.Context, g *group, w *writer) (next *plan, er
 		c := classify(failure)
 		switch {
 		case c == rows && r.len() == 1:
-			g.reject(r.lo, failure)
-			g.settled = todo.settle(todo.most)
-			continue
+			var stored bool
+			if stored, err = s.table.refused(ctx, g.block, r.lo); err == nil {
+				if !stored {
+					g.reject(r.lo, failure)
+				}
+				g.settled = todo.settle(todo.most)
+				continue
+			}
+			failure, c = err, again
 		case c == rows:
 			todo.halve()
 			continue
@@ -68,6 +78,9 @@ func (s *sender) store(ctx context.Context, g *group, w *writer) (next *plan, er
 			if next, failure = s.table.prepare(ctx); failure == nil {
 				return next, nil
 			}
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		todo.most = w.adapt(c, r.len(), false)
 		if err := s.wait(ctx, failure); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
@@ -20,7 +21,8 @@ type server struct {
 	config   *config
 	conn     api.Conn
 	settings driver.Settings
-	stale    bool // an insert failed: look at the table before the next one
+	stale    bool   // an insert failed: look at the table before the next one
+	comment  string // of the next insert, where other writers find it
 	texts    []string
 	wire     []byte
 	feed     feed
@@ -65,6 +67,9 @@ func (s *server) prepare(ctx context.Context) (*plan, error) {
 	p, err := newPlan(s.config, columns)
 	if err != nil {
 		return nil, schemaError{err}
+	}
+	if err := s.guard(ctx); err != nil {
+		return nil, err
 	}
 	if err := s.readSettings(ctx); err != nil {
 		return nil, err
@@ -135,8 +140,16 @@ func (s *server) rehearse(ctx context.Context, p *plan) error {
 }
 
 func (s *server) with(ctx context.Context) context.Context {
-	return driver.Context(ctx, driver.WithSettings(s.settings))
+	settings := s.settings
+	if s.comment != "" {
+		settings = maps.Clone(settings)
+		settings["log_comment"] = s.comment
+	}
+	return driver.Context(ctx, driver.WithSettings(settings))
 }
+
+// refused is for a row that the server would not take: an exception is its last word.
+func (s *server) refused(context.Context, *block, int) (stored bool, err error) { return false, nil }
 
 // insert sends rows lo to hi of the block as one insert. Unless it returns nil, the
 // rows may or may not be stored.

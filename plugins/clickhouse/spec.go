@@ -28,8 +28,17 @@ A row that cannot be stored (malformed JSON, wrong type, missing field, out of r
 its text, and a ` + "`fallback`" + ` output can send it elsewhere. What the server refuses for its own reasons is tried again until it works.`).
 		Fields(serverFields()...).
 		Fields(tableFields()...).
-		Fields(blockFields()...)
+		Fields(blockFields()...).
+		LintRule(onceRule)
 }
+
+// onceRule finds before the start what parse would find.
+const onceRule = `root = if this.exactly_once.or(false) {
+  match {
+    this.insert_timeout.or("2.8s").parse_duration().catch(0) > "15s".parse_duration() => ["insert_timeout: want at most 15s with exactly_once, a third of Kafka's default session timeout"],
+    this.addresses.or(["one"]).join(",").split(",").filter(a -> a.trim() != "").length() > 1 => ["exactly_once: want one address: a table and its fence are on one server"],
+  }
+}`
 
 func serverFields() []*service.ConfigField {
 	return []*service.ConfigField{
@@ -55,6 +64,9 @@ func tableFields() []*service.ConfigField {
 			Example(map[string]any{"user": "user_id", "@offset": "_offset"}),
 		service.NewBoolField("coordinates").Default(false).
 			Description("Whether the columns `received_at`, `_stream`, `_partition` and `_offset` take the Kafka record's time, stream, partition and offset."),
+		service.NewBoolField("exactly_once").Default(false).
+			Description("Whether every Kafka record becomes exactly one row, whatever is killed, paused or cut off. It implies `coordinates` and wants the column `_owner` UInt64, a table `<table>_fence` and the constraint `current_owner`, as `clickstream init` makes them for `events`; the field `event_id`, if its column is a UUID, tells events apart that a broker gave the same offset. " +
+				"Nothing is read while all goes well; after an insert of unknown outcome, and when a partition is assigned, the rows in question are looked for first. One server, one such output for a table in a process, and a user who may read and insert into both tables. Without it a row may be stored twice (at least once)."),
 		service.NewObjectMapField("limits",
 			service.NewAnyField("min").Optional().Description("The smallest value."),
 			service.NewAnyField("max").Optional().Description("The largest value."),
@@ -72,8 +84,8 @@ func blockFields() []*service.ConfigField {
 			Description("The most bytes of one insert, before compression; the last row may exceed it. Two blocks of this size can be in memory, and a copy of one while it is sent."),
 		service.NewDurationField("flush_interval").Default("500ms").LintRule(duration).
 			Description("How long a block's first row waits for others. Two inserts a second are little for a MergeTree table; the usual 5s would make rows visible late."),
-		service.NewDurationField("insert_timeout").Default("10s").LintRule(duration).
-			Description("How long one insert may take. One that takes longer is given up and repeated in smaller parts."),
+		service.NewDurationField("insert_timeout").Optional().LintRule(duration).
+			Description("How long one insert may take. One that takes longer is given up and repeated in smaller parts. The default is 10s, and 2.8s with `exactly_once`, where it should be less than a third of the input's session_timeout: then an insert is over before its partition can be somebody else's."),
 		service.NewIntField("max_in_flight").Default(256).
 			Description("How many batches may wait at a time. It bounds what a block can hold: `max_in_flight` times a batch. When all of them wait, the block is sent at once; 1 keeps strict order and makes every batch an insert."),
 	}

@@ -10,22 +10,28 @@ import (
 // once a row.
 type stats struct {
 	rows, bytes, flushes, rejected, retries, extra *service.MetricCounter
+	fences, stale, readBack, kills, collisions     *service.MetricCounter
 	waiting, blockRows, serverUp                   *service.MetricGauge
 	seconds                                        *service.MetricTimer
 }
 
 func newStats(m *service.Metrics) *stats {
 	return &stats{
-		rows:      m.NewCounter("clickstream_clickhouse_rows_total"),
-		bytes:     m.NewCounter("clickstream_clickhouse_bytes_total"),
-		flushes:   m.NewCounter("clickstream_clickhouse_flushes_total", "reason"),
-		rejected:  m.NewCounter("clickstream_clickhouse_rejected_rows_total", "reason"),
-		retries:   m.NewCounter("clickstream_clickhouse_retries_total", "class"),
-		extra:     m.NewCounter("clickstream_clickhouse_extra_fields_total"),
-		waiting:   m.NewGauge("clickstream_clickhouse_rows_waiting"),
-		blockRows: m.NewGauge("clickstream_clickhouse_block_rows"),
-		serverUp:  m.NewGauge("clickstream_clickhouse_up"),
-		seconds:   m.NewTimer("clickstream_clickhouse_insert_seconds"),
+		rows:       m.NewCounter("clickstream_clickhouse_rows_total"),
+		bytes:      m.NewCounter("clickstream_clickhouse_bytes_total"),
+		flushes:    m.NewCounter("clickstream_clickhouse_flushes_total", "reason"),
+		rejected:   m.NewCounter("clickstream_clickhouse_rejected_rows_total", "reason"),
+		retries:    m.NewCounter("clickstream_clickhouse_retries_total", "class"),
+		extra:      m.NewCounter("clickstream_clickhouse_extra_fields_total"),
+		fences:     m.NewCounter("clickstream_clickhouse_fences_total"),
+		stale:      m.NewCounter("clickstream_clickhouse_stale_inserts_total"),
+		readBack:   m.NewCounter("clickstream_clickhouse_read_back_rows_total"),
+		kills:      m.NewCounter("clickstream_clickhouse_killed_inserts_total"),
+		collisions: m.NewCounter("clickstream_clickhouse_collisions_total"),
+		waiting:    m.NewGauge("clickstream_clickhouse_rows_waiting"),
+		blockRows:  m.NewGauge("clickstream_clickhouse_block_rows"),
+		serverUp:   m.NewGauge("clickstream_clickhouse_up"),
+		seconds:    m.NewTimer("clickstream_clickhouse_insert_seconds"),
 	}
 }
 

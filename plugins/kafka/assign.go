@@ -75,12 +75,13 @@ func (s *session) assigned(_ context.Context, starts map[string]map[int32]kgo.Of
 			starts[s.topic][id] = start
 		}
 		at := max(start.EpochOffset().Offset, -1) // below zero: the start, the end, none
-		s.partitions[id] = &partition{
-			id:       id,
-			source:   &event.Source{Topic: s.topic, Stream: s.facts.stream(), Partition: id},
-			offsets:  newOffsets(at),
-			expected: at,
+		p := &partition{id: id, offsets: newOffsets(at), expected: at}
+		p.source = &event.Source{
+			Topic: s.topic, Stream: s.facts.stream(), Partition: id,
+			Session: s.config.group.expiry(),
+			Commit:  func(ctx context.Context) error { return s.confirm(ctx, p) },
 		}
+		s.partitions[id] = p
 	}
 	s.stats.rebalances.Incr(1)
 	return starts, nil

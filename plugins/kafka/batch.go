@@ -74,7 +74,7 @@ func (c *cutter) next() *batch {
 	b.bytes += int64(n) * recordOverhead
 	c.session.inFlight.Add(b.bytes)
 	last := c.records[n-1]
-	b.span = c.part.offsets.Add(last.Offset+1, last.LeaderEpoch, n, c.records[0].Timestamp.UnixMilli())
+	b.span = c.part.offsets.Add(c.records[0].Offset, last.Offset+1, last.LeaderEpoch, n, c.records[0].Timestamp.UnixMilli())
 	c.records = c.records[n:]
 	return b
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"clickstream/internal/event"
+
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,6 +16,13 @@ import (
 // errAssignmentOver stops a commit on its way out: a partition in it was taken
 // away since its position was looked at.
 var errAssignmentOver = errors.New("partition no longer assigned")
+
+// errNoMember stops a commit while the client is between two memberships.
+var errNoMember = errors.New("not a member of the group at the moment")
+
+// errNothingRead says that a partition has no position yet; one without records has
+// none that anybody could take.
+var errNothingRead = errors.New("no record was read yet")
 
 // staleAfter is how old a known end of log may get before tend asks for it: it
 // comes with every fetch, so that is only while max_in_flight_bytes stop reading.
@@ -59,6 +68,32 @@ func (s *session) commit(ctx context.Context) error {
 	if len(moved) == 0 {
 		return nil
 	}
+	return s.send(ctx, moved, offsets)
+}
+
+// confirm commits the position of p as it stands, to learn whether the group's current
+// generation still gives it to this member. A refusal proves nothing: the member may
+// have joined a later generation and kept p. If p is lost the next heartbeat says so,
+// and its offsets close.
+func (s *session) confirm(ctx context.Context, p *partition) error {
+	s.commitMu.Lock() // a commit that is under way ends first
+	defer s.commitMu.Unlock()
+	if p.offsets.Closed() {
+		return event.ErrRevoked
+	}
+	at, ok := p.offsets.Standing()
+	if !ok {
+		return errNothingRead
+	}
+	err := s.send(ctx, map[int32]*partition{p.id: p}, map[int32]kgo.EpochOffset{p.id: {Epoch: at.epoch, Offset: at.offset}})
+	if p.offsets.Closed() {
+		return event.ErrRevoked
+	}
+	return err
+}
+
+// send commits offsets, whose locks commitMu stands for.
+func (s *session) send(ctx context.Context, moved map[int32]*partition, offsets map[int32]kgo.EpochOffset) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error { return s.stamp(req, moved) })
@@ -91,6 +126,9 @@ func (s *session) moved() (map[int32]*partition, map[int32]kgo.EpochOffset) {
 
 // stamp is the last look at a commit before it is sent.
 func (s *session) stamp(req *kmsg.OffsetCommitRequest, moved map[int32]*partition) error {
+	if req.Generation < 0 { // of nobody: a group without members would take it
+		return errNoMember
+	}
 	tag := s.facts.commitTag()
 	for t := range req.Topics {
 		for p := range req.Topics[t].Partitions {

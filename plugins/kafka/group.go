@@ -21,6 +21,14 @@ type groupConfig struct {
 	drain     time.Duration
 }
 
+// expiry is how long the broker waits for this member; 0 if that is the broker's setting.
+func (c *groupConfig) expiry() time.Duration {
+	if c.server {
+		return 0
+	}
+	return c.session
+}
+
 func groupFields() []*service.ConfigField {
 	return []*service.ConfigField{
 		service.NewStringEnumField("group_protocol", "classic", "consumer").Default("classic").Advanced().

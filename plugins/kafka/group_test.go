@@ -194,20 +194,8 @@ func TestRefusedCommitIsTriedAgain(t *testing.T) {
 	in := startInput(t, addr, "commit_interval: 50ms")
 	refused := make(chan struct{}, 1)
 	broker.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		commit := req.(*kmsg.OffsetCommitRequest)
-		resp := commit.ResponseKind().(*kmsg.OffsetCommitResponse)
-		for _, topic := range commit.Topics {
-			answer := kmsg.NewOffsetCommitResponseTopic()
-			answer.Topic, answer.TopicID = topic.Topic, topic.TopicID
-			for _, p := range topic.Partitions {
-				part := kmsg.NewOffsetCommitResponseTopicPartition()
-				part.Partition, part.ErrorCode = p.Partition, kerr.RebalanceInProgress.Code
-				answer.Partitions = append(answer.Partitions, part)
-			}
-			resp.Topics = append(resp.Topics, answer)
-		}
 		refused <- struct{}{}
-		return resp, nil, true
+		return refusedCommit(req, kerr.RebalanceInProgress), nil, true
 	})
 	read(t, in).answer(t, nil)
 	select {

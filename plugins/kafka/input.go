@@ -26,6 +26,8 @@ func inputSpec() *service.ConfigSpec {
 				Description("The consumer group. Its members share the partitions; its committed offsets say where to go on after a restart."),
 			service.NewStringEnumField("start", "earliest", "latest").Default("earliest").
 				Description("Where to begin in a partition for which the group has committed nothing yet."),
+			service.NewStringEnumField("on_gap", "stop", "continue").Default("stop").
+				Description("What to do when records were deleted before they were read: `stop` the process, so that a person decides, or `continue` after them. Either way the gap is logged and counted in clickstream_kafka_gap_events_total."),
 			service.NewStringListField("metadata").Default([]any{}).Advanced().
 				Description("Metadata to give each message: any of kafka_topic, kafka_key, kafka_partition, kafka_offset, kafka_timestamp_unix_ms, and headers (each header under its own name). Each one costs time and memory per event. Outputs of this project need none of it: the record's coordinate travels with the message anyway.").
 				Example([]string{"kafka_key", "headers"}),
@@ -69,6 +71,7 @@ type inputConfig struct {
 	client
 	group          groupConfig
 	latest         bool
+	stopOnGap      bool
 	metadata       metadataSet
 	commitInterval time.Duration
 	batchRecords   int
@@ -98,6 +101,11 @@ func parseInput(pc *service.ParsedConfig) (inputConfig, error) {
 		return c, fmt.Errorf("start: want earliest or latest, got %q", start)
 	}
 	c.latest = start == "latest"
+	onGap, err := pc.FieldString("on_gap")
+	if err != nil {
+		return c, err
+	}
+	c.stopOnGap = onGap != "continue"
 	if c.metadata, err = parseMetadata(pc); err != nil {
 		return c, err
 	}

@@ -23,7 +23,7 @@ func TestRetentionAteTheOffset(t *testing.T) {
 	if err := broker.DeleteRecords(testTopic, 0, 12); err != nil {
 		t.Fatal(err)
 	}
-	again := startInput(t, addr, "")
+	again := startInput(t, addr, "on_gap: continue")
 	if got := read(t, again).coordinates(); got[0] != "0/12" || len(got) != 8 {
 		t.Errorf("after the gap\n got %d records from %s\nwant 8 from 0/12", len(got), got[0])
 	}

@@ -39,7 +39,8 @@ type offsets struct {
 	head      int
 	pos       position
 	committed int64
-	delivered int // spans that the pipeline has
+	first     int64 // the first record that was read; -1 if none was
+	delivered int   // spans that the pipeline has
 	draining  bool
 	closed    bool
 	idle      chan struct{} // made by Drain, closed once nothing is delivered
@@ -48,17 +49,20 @@ type offsets struct {
 // newOffsets starts at the offset the group had committed, or at -1 if it has
 // committed none yet.
 func newOffsets(start int64) *offsets {
-	return &offsets{pos: position{offset: start, epoch: -1}, committed: start}
+	return &offsets{pos: position{offset: start, epoch: -1}, committed: start, first: -1}
 }
 
-// Add takes in the records that end before offset next. Spans must be added in
+// Add takes in the records from offset first on that end before offset next. Spans must be added in
 // the order of the log. (A log that a broker truncated may start over at a lower
 // offset: the position follows it.)
-func (o *offsets) Add(next int64, epoch int32, records int, born int64) *span {
+func (o *offsets) Add(first, next int64, epoch int32, records int, born int64) *span {
 	s := &span{next: next, epoch: epoch, records: records, born: born}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.spans = append(o.spans, s)
+	if o.first < 0 {
+		o.first = first
+	}
 	return s
 }
 
@@ -145,6 +149,18 @@ func (o *offsets) Position() (position, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.pos, !o.closed && o.pos.offset != o.committed
+}
+
+// Standing returns what a commit would say whether it moved or not. Where the group has
+// committed nothing yet that is the first record read, and false if none was.
+func (o *offsets) Standing() (position, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := o.pos
+	if at.offset < 0 {
+		at.offset = o.first
+	}
+	return at, at.offset >= 0
 }
 
 // Committed says that the broker took a commit of offset.

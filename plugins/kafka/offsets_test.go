@@ -47,7 +47,7 @@ func (m *offsetsModel) step(t *testing.T, b byte) {
 	switch op := b & 7; {
 	case op == 0:
 		m.next = max(m.next, 7) + 1 + int64(b>>3)
-		m.spans = append(m.spans, modelSpan{span: m.o.Add(m.next, 0, 1, 0)})
+		m.spans = append(m.spans, modelSpan{span: m.o.Add(m.next-1, m.next, 0, 1, 0)})
 	case op == 1 && s != nil:
 		m.deliver(t, s)
 	case op == 2 && s != nil:

@@ -3,7 +3,10 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	"clickstream/internal/process"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -79,8 +82,7 @@ func (s *session) take(fetches kgo.Fetches) (trouble bool) {
 				p.highWater.Store(fp.HighWatermark)
 				p.polled.Store(now)
 				s.worked.Store(true)
-				s.checkGap(p, fp)
-				if len(fp.Records) > 0 {
+				if s.checkGap(p, fp) && len(fp.Records) > 0 {
 					cuts = append(cuts, &cutter{session: s, part: p, records: fp.Records})
 				}
 			}
@@ -113,8 +115,13 @@ func (s *session) open(id int32) *partition {
 }
 
 // checkGap notices that records were deleted before they were read: the log starts
-// after the record that should have come.
-func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) {
+// after the record that should have come. It returns false if the partition's records
+// must not be delivered: with on_gap stop nothing after a gap is, so that nothing is
+// committed past it before a person has decided.
+func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) bool {
+	if p.stopped {
+		return false
+	}
 	from, to := p.expected, fp.LogStartOffset
 	if n := len(fp.Records); n > 0 {
 		if first := fp.Records[0].Offset; first < from {
@@ -127,12 +134,18 @@ func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) {
 		p.expected = max(from, fp.LogStartOffset)
 	}
 	if from < 0 || to <= from {
-		return
+		return true
 	}
 	s.gaps.Add(to - from)
 	s.stats.gaps.Incr(to - from)
 	s.log.log.With("topic", s.topic, "partition", p.id, "from_offset", from, "to_offset", to-1, "records", to-from).
 		Error("records were deleted before they were read: the topic's retention is shorter than this group's lag")
+	if s.config.stopOnGap {
+		p.stopped = true
+		process.Fatal(fmt.Errorf("%s: offsets %d to %d of partition %d of topic %s were deleted before they were read: set `on_gap: continue` to go on after them, and give the topic a longer retention",
+			s.name(), from, to-1, p.id, s.topic))
+	}
+	return !p.stopped
 }
 
 // pollError handles an error of a fetch, and returns true if the next poll should

@@ -61,6 +61,7 @@ type partition struct {
 
 	// Used by poll alone.
 	expected int64 // the next offset to come; -1 if unknown
+	stopped  bool  // at a gap
 
 	highWater atomic.Int64 // the offset that the next record produced will get
 	polled    atomic.Int64 // when highWater was learned, unix ms
@@ -120,8 +121,19 @@ func (s *session) close() {
 	if err := s.commit(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		s.log.log.With("error", err).Warn("last offset commit refused: records since the one before will be read again")
 	}
+	s.endAssignments()
 	_ = s.cl.LeaveGroupContext(ctx) // bounded, which Close alone is not
 	s.cl.CloseAllowingRebalance()
+}
+
+// endAssignments tells an output that still has rows of ours, and asks for the group's
+// consent, that there is none.
+func (s *session) endAssignments() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.partitions {
+		p.offsets.Close()
+	}
 }
 
 // unanswered counts the records that the pipeline took and never answered for.

@@ -3,6 +3,8 @@ package exactlyonce
 import (
 	"context"
 	"errors"
+
+	source "clickstream/internal/event"
 )
 
 // ErrStale is what [Table.Insert] returns (wrapped or not) when the server's
@@ -16,7 +18,7 @@ var ErrStale = errors.New("owner is not the one in the fence")
 // has given the partition away. It promises that nothing of this assignment is
 // committed from then on. If the partition stays with this member all the same,
 // its records must come again, from the committed offset, under a new assignment.
-var ErrRevoked = errors.New("assignment is over")
+var ErrRevoked = source.ErrRevoked
 
 // Partition names one Kafka partition for ever: Stream is a hash of cluster and
 // topic id, so a topic that is deleted and created again has other Partitions.

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// seeded draws the moments of a test's faults. CLICKSTREAM_SEED repeats a run's.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv("CLICKSTREAM_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("CLICKSTREAM_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// exact holds the table against the topic: each record is one row at its coordinate,
+// with its event, and there is no other row.
+func (s *stack) exact() {
+	s.t.Helper()
+	type coordinate struct {
+		partition int32
+		offset    int64
+	}
+	ids := map[coordinate]string{}
+	for _, r := range s.events() {
+		ids[coordinate{r.Partition, r.Offset}] = r.event.ID
+	}
+	if len(ids) == 0 {
+		s.t.Fatal("the topic is empty: this test would prove nothing")
+	}
+	rows, err := s.connect().Query(s.t.Context(), "SELECT _partition, _offset, toString(event_id) FROM clickstream.events")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	n, wrong := 0, 0
+	seen := map[coordinate]int{}
+	for ; rows.Next(); n++ {
+		var c coordinate
+		var id string
+		if err := rows.Scan(&c.partition, &c.offset, &id); err != nil {
+			s.t.Fatal(err)
+		}
+		if seen[c]++; seen[c] > 1 || ids[c] != id {
+			if wrong++; wrong <= 5 {
+				s.t.Errorf("%d/%d: row %d of this coordinate holds event %s, want one row with %q", c.partition, c.offset, seen[c], id, ids[c])
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	if n != len(ids) || len(seen) != len(ids) {
+		s.t.Errorf("%d rows of %d coordinates for %d records (%d wrong)", n, len(seen), len(ids), wrong)
+	}
+	s.t.Logf("%d records, %d rows", len(ids), n)
+}
+
+// grown waits until the table has more rows than now.
+func (s *stack) grown() {
+	s.t.Helper()
+	before := s.number("SELECT count() FROM clickstream.events")
+	await(s.t, "new rows", func() error {
+		if n := s.number("SELECT count() FROM clickstream.events"); n <= before {
+			return fmt.Errorf("got %d", n)
+		}
+		return nil
+	})
+}
+
+// soon waits a random while below d.
+func soon(t *testing.T, r *rand.Rand, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(time.Duration(r.Int64N(int64(d)))):
+	case <-t.Context().Done():
+	}
+}
+
+// metric sums a counter of a pipeline.
+func (p *pipelineProc) metric(name string) (sum float64) {
+	p.t.Helper()
+	_, body, err := p.get("/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^`+name+`(?:\{[^}]*\})? (\S+)$`).FindAllStringSubmatch(body, -1) {
+		v, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		sum += v
+	}
+	return sum
+}
+
+// quick makes many small inserts, so that faults meet many of them.
+var quick = []string{"-s", "output.fallback.0.clickhouse.flush_interval=30ms"}
+
+// TestExactlyOnceConsumerKilled: kill -9 again and again, mostly in mid-insert.
+func TestExactlyOnceConsumerKilled(t *testing.T) {
+	s, r := newStack(t), seeded(t)
+	produce := s.pipeline("produce", []string{"RATE=4000"})
+	for range 12 {
+		consume := s.pipeline("consume", []string{"KAFKA_INSTANCE_ID=one"}, quick...)
+		s.grown()
+		soon(t, r, 300*time.Millisecond)
+		consume.kill()
+	}
+	produce.stop()
+	consume := s.pipeline("consume", []string{"KAFKA_INSTANCE_ID=one"}, quick...)
+	s.drained()
+	consume.stop()
+	s.exact()
+	s.allCommitted()
+}
+
+// TestExactlyOnceEngineKilled: what was in flight may be stored or not.
+func TestExactlyOnceEngineKilled(t *testing.T) {
+	s, r := newStack(t), seeded(t)
+	consume := s.pipeline("consume", nil, quick...)
+	produce := s.pipeline("produce", []string{"RATE=4000"})
+	for range 8 {
+		s.grown()
+		soon(t, r, 300*time.Millisecond)
+		s.engine.kill()
+		s.startEngine()
+	}
+	produce.stop()
+	s.drained()
+	consume.stop()
+	s.exact()
+	s.allCommitted()
+}
+
+// TestExactlyOnceAckLost: the rows are stored, the answer never comes.
+func TestExactlyOnceAckLost(t *testing.T) {
+	s, r := newStack(t), seeded(t)
+	p := startProxy(t, s.native)
+	consume := s.pipeline("consume", []string{"CLICKHOUSE_ADDR=" + p.address()}, quick...)
+	produce := s.pipeline("produce", []string{"RATE=4000"})
+	for n := range 10 {
+		s.grown()
+		soon(t, r, 100*time.Millisecond)
+		p.fault.Store(loseAck)
+		await(t, "a lost answer", func() error {
+			if p.hit.Load() <= int64(n) {
+				return errors.New("none yet")
+			}
+			return nil
+		})
+	}
+	produce.stop()
+	s.drained()
+	if got := consume.metric("clickstream_clickhouse_read_back_rows_total"); got == 0 {
+		t.Error("nothing was read back: no answer was lost")
+	}
+	consume.stop()
+	s.exact()
+	s.allCommitted()
+}
+
+// TestExactlyOnceZombie: a consumer is stopped in mid-insert until the group has given
+// its partitions to another one, and then goes on as if nothing had happened.
+func TestExactlyOnceZombie(t *testing.T) {
+	s := newStack(t)
+	p := startProxy(t, s.native)
+	produce := s.pipeline("produce", []string{"RATE=2000"})
+	first := s.pipeline("consume", []string{"CLICKHOUSE_ADDR=" + p.address()}, quick...)
+	s.grown()
+	p.fault.Store(hold)
+	<-p.held
+	first.signal(syscall.SIGSTOP)
+	const running = "SELECT count() FROM system.processes WHERE position(Settings['log_comment'], 'clickstream ') > 0"
+	s.awaitNumber(running, 1)
+	second := s.pipeline("consume", nil, quick...)
+	s.grown() // the session of the first is over, and its insert out of the way
+	s.awaitNumber(running+" AND elapsed > 3", 0)
+	first.signal(syscall.SIGCONT)
+	close(p.release)
+	await(t, "an insert that is refused for its owner", func() error {
+		if n := first.metric("clickstream_clickhouse_stale_inserts_total") + second.metric("clickstream_clickhouse_stale_inserts_total"); n == 0 {
+			return errors.New("none yet")
+		}
+		return nil
+	})
+	s.grown()
+	produce.stop()
+	s.drained()
+	first.stop()
+	second.stop()
+	s.exact()
+	s.allCommitted()
+}
+
+// TestExactlyOnceStoppedBetweenInserts: a zombie that does not know that its partitions
+// are gone is refused by the server, learns it from the group, and drops what it had.
+func TestExactlyOnceStoppedBetweenInserts(t *testing.T) {
+	s := newStack(t)
+	produce := s.pipeline("produce", []string{"RATE=2000"})
+	first := s.pipeline("consume", nil, "-s", "output.fallback.0.clickhouse.flush_interval=300ms")
+	s.grown()
+	for range 2 {
+		first.signal(syscall.SIGSTOP)
+		second := s.pipeline("consume", nil, quick...)
+		s.grown()
+		first.signal(syscall.SIGCONT)
+		s.grown()
+		first, second = second, first
+		second.stop()
+	}
+	produce.stop()
+	s.drained()
+	first.stop()
+	s.exact()
+	s.allCommitted()
+}
+
+// TestAtLeastOnceIsRefused: a table that promises exactly once takes no rows from a
+// pipeline that does not, and the pipeline says what to do instead of rejecting rows.
+func TestAtLeastOnceIsRefused(t *testing.T) {
+	s := newStack(t)
+	consume := s.pipeline("consume", nil, "-s", "output.fallback.0.clickhouse.exactly_once=false", "-s", "output.fallback.0.clickhouse.coordinates=true")
+	if code := consume.exit(); code != exitFailure {
+		t.Errorf("exit code %d, want %d", code, exitFailure)
+	}
+	if last := lastLines(consume.out.String(), 1); !strings.Contains(last, "current_owner") || !strings.Contains(last, "exactly_once: true") {
+		t.Errorf("the last line does not tell what to do: %s", last)
+	}
+}
