@@ -154,6 +154,10 @@ func (o *output) options(health *watch) []kgo.Opt {
 	return append(o.config.options(o.log),
 		kgo.DefaultProduceTopic(o.config.topic),
 		kgo.RequiredAcks(kgo.AllISRAcks()), // idempotent too, which is franz-go's default
+		// A broker that knows nothing of a producer yet takes any first sequence number:
+		// were the first request refused and the second one not, a user's events would
+		// be out of order.
+		kgo.MaxProduceRequestsInflightPerBroker(1),
 		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(64<<10, true, true, nil)),
 		kgo.ProducerBatchCompression(o.config.codec),
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return o.limit.Load() }),
