@@ -127,7 +127,7 @@ func (s summary) explain(difference int64) string {
 		parts = append(parts, humanize.Comma(missing)+" events have no row")
 	}
 	if s.repeated > 0 {
-		parts = append(parts, humanize.Comma(s.repeated)+" rows repeat an event (a consumer was killed between storing and committing)")
+		parts = append(parts, humanize.Comma(s.repeated)+" rows repeat a record (was exactly_once off?)")
 	}
 	if missing < 0 {
 		parts = append(parts, humanize.Comma(-missing)+" rows belong to no event of the topic")

@@ -70,9 +70,9 @@ func TestVerdict(t *testing.T) {
 		"lost": {sums(3000, 2990, 2, 0), 0, false, 1,
 			"sums differ: produced 3,000, stored 2,990, dead letters 2: 8 events have no row"},
 		"repeated": {sums(3000, 3050, 0, 0), 50, false, 1,
-			"sums differ: produced 3,000, stored 3,050, dead letters 0: 50 rows repeat an event (a consumer was killed between storing and committing)"},
+			"sums differ: produced 3,000, stored 3,050, dead letters 0: 50 rows repeat a record (was exactly_once off?)"},
 		"lost and repeated": {sums(3000, 3040, 0, 0), 50, false, 1,
-			"sums differ: produced 3,000, stored 3,040, dead letters 0: 10 events have no row, 50 rows repeat an event (a consumer was killed between storing and committing)"},
+			"sums differ: produced 3,000, stored 3,040, dead letters 0: 10 events have no row, 50 rows repeat a record (was exactly_once off?)"},
 		"foreign rows": {sums(3000, 3007, 0, 0), 0, false, 1,
 			"sums differ: produced 3,000, stored 3,007, dead letters 0: 7 rows belong to no event of the topic"},
 	} {
