@@ -18,6 +18,7 @@ import (
 	_ "github.com/redpanda-data/benthos/v4/public/components/io"
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
+	"clickstream/internal/process"
 	_ "clickstream/plugins"
 )
 
@@ -45,6 +46,7 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	process.SetVersion(version)
 	logs := startLogs(args)
 	p := newPipeline(logs, cancel)
 	p.watchSignals(runsPipeline(args))

@@ -18,7 +18,20 @@ var (
 
 	mu     sync.Mutex
 	checks = map[string]error{}
+
+	version atomic.Pointer[string]
 )
+
+// SetVersion says which version of the program runs.
+func SetVersion(v string) { version.Store(&v) }
+
+// Version returns what SetVersion said, "" before.
+func Version() string {
+	if v := version.Load(); v != nil {
+		return *v
+	}
+	return ""
+}
 
 // Fatal asks the process to stop with err: wrong credentials, a missing table.
 // It returns at once; the first error wins. The caller goes on as if it waited

@@ -13,6 +13,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"clickstream/config"
 	"clickstream/internal/engine/enginetest"
 )
 
@@ -78,12 +79,13 @@ created table DB.events
 created table DB.dead_letters
 created table DB.events_fence
 added constraint current_owner to DB.events
+created table DB.pipeline_metrics
 retention of DB.events: 90 days
-schema is version 3`, "DB", db)
+`, "DB", db) + newestText(t)
 	if got := mustApply(t, conn, o).String(); got != want {
 		t.Errorf("first report\n got %s\nwant %s", got, want)
 	}
-	if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 3"; got != want {
+	if got, want := mustApply(t, conn, o).String(), nothingToDo(t); got != want {
 		t.Errorf("second report\n got %s\nwant %s", got, want)
 	}
 }
@@ -103,7 +105,7 @@ func TestApplyAtOnce(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := mustApply(t, conn, Options{Database: db, EventsRetention: 7, DeadLettersRetention: 30}).String(), "nothing to do, schema is version 3"; got != want {
+	if got, want := mustApply(t, conn, Options{Database: db, EventsRetention: 7, DeadLettersRetention: 30}).String(), nothingToDo(t); got != want {
 		t.Errorf("report after %d at once\n got %s\nwant %s", inits, got, want)
 	}
 }
@@ -132,10 +134,10 @@ func TestApplyAfterKillBetweenStatements(t *testing.T) {
 		if done = err == nil; !done && !errors.Is(err, errKilled) {
 			t.Fatalf("killed after %d statements: %v", k, err)
 		}
-		if got, want := mustApply(t, conn, o).Version, 3; got != want {
+		if got, want := mustApply(t, conn, o).Version, newest(t); got != want {
 			t.Errorf("killed after %d statements: version is %d after the next run, want %d", k, got, want)
 		}
-		if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 3"; got != want {
+		if got, want := mustApply(t, conn, o).String(), nothingToDo(t); got != want {
 			t.Errorf("killed after %d statements: third run\n got %s\nwant %s", k, got, want)
 		}
 		if k > 50 {
@@ -177,14 +179,14 @@ func TestUpgradeKeepsRows(t *testing.T) {
 	sum := "SELECT toString(count()) || ' ' || toString(sum(cityHash64(event_id, event_type, user_id, product_id, price, timestamp, received_at, inserted_at, _stream, _partition, _offset, _owner))) FROM " + quote(db) + ".events"
 	before := value[string](t, conn, sum)
 
-	next := files(t, map[string]string{"004_campaign.sql": `
+	next := files(t, map[string]string{fmt.Sprintf("%03d_campaign.sql", newest(t)+1): `
 -- A column that later releases add, filled from what is there.
 ALTER TABLE {database}.events ADD COLUMN IF NOT EXISTS campaign String DEFAULT concat('of ', user_id);`})
 	report, err := apply(t.Context(), conn, Options{Database: db}, next)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := strings.ReplaceAll("created table DB.dead_letters\ncreated table DB.events_fence\nadded constraint current_owner to DB.events\nadded column campaign to DB.events\nschema is version 4", "DB", db)
+	want := strings.ReplaceAll("created table DB.dead_letters\ncreated table DB.events_fence\nadded constraint current_owner to DB.events\ncreated table DB.pipeline_metrics\nadded column campaign to DB.events\n", "DB", db) + fmt.Sprint("schema is version ", newest(t)+1)
 	if got := report.String(); got != want {
 		t.Errorf("report\n got %s\nwant %s", got, want)
 	}
@@ -214,7 +216,7 @@ func TestApplyRefusesNewerDatabase(t *testing.T) {
 	mustApply(t, conn, Options{Database: db})
 	mustExec(t, conn, "INSERT INTO "+quote(db)+".schema_version (version, name) SELECT 99, 'later'")
 	_, err := Apply(t.Context(), conn, Options{Database: db, EventsRetention: 1})
-	want := fmt.Sprintf("database %q has schema version 99, this binary knows up to 3: schema is newer than this binary; run the release that made it, or a later one", db)
+	want := fmt.Sprintf("database %q has schema version 99, this binary knows up to %d: schema is newer than this binary; run the release that made it, or a later one", db, newest(t))
 	if !errors.Is(err, ErrNewer) || err.Error() != want {
 		t.Errorf("Apply\n got %v\nwant %s", err, want)
 	}
@@ -231,7 +233,7 @@ func TestApplyQuotesDatabaseName(t *testing.T) {
 			mustApply(t, conn, o)
 			fence(t, conn, db, 5)
 			fillEvents(t, conn, db, 5, 3)
-			if got, want := mustApply(t, conn, o).String(), "nothing to do, schema is version 3"; got != want {
+			if got, want := mustApply(t, conn, o).String(), nothingToDo(t); got != want {
 				t.Errorf("second report\n got %s\nwant %s", got, want)
 			}
 			if got := value[uint64](t, conn, "SELECT count() FROM "+quote(db)+".events"); got != 3 {
@@ -262,4 +264,24 @@ func TestApplyErrorsSayWhatToDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// newest returns the version of this binary's schema: the number of its last file.
+func newest(t testing.TB) int {
+	t.Helper()
+	all, err := load(config.ClickHouse())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(all[len(all)-1].version)
+}
+
+func newestText(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprint("schema is version ", newest(t))
+}
+
+func nothingToDo(t testing.TB) string {
+	t.Helper()
+	return "nothing to do, " + newestText(t)
 }

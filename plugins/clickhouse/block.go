@@ -66,7 +66,7 @@ func (b *block) append(r *row) *event.Rejection {
 		}
 		size += len(c.data) - c.mark
 	}
-	if b.plan.once && (len(b.runs) == 0 || b.runs[len(b.runs)-1].source != r.at.Source) {
+	if r.at != nil && (len(b.runs) == 0 || b.runs[len(b.runs)-1].source != r.at.Source) {
 		b.runs = append(b.runs, run{r.at.Source, b.rows})
 	}
 	b.rows++

@@ -30,6 +30,7 @@ type config struct {
 	flushInterval time.Duration
 	insertTimeout time.Duration
 	maxInFlight   int
+	metricsTable  string // "": the process keeps no record of itself
 }
 
 // texts are the limits of a field as the YAML has them.
@@ -48,6 +49,13 @@ func (c *config) quotedTable() string {
 		return quote(c.table)
 	}
 	return quote(c.database) + "." + quote(c.table)
+}
+
+func (c *config) quotedMetrics() string {
+	if c.database == "" {
+		return quote(c.metricsTable)
+	}
+	return quote(c.database) + "." + quote(c.metricsTable)
 }
 
 // fence is the table that says who owns each partition: quoted, and its bare name.
@@ -164,6 +172,9 @@ func (c *config) parseTable(pc *service.ParsedConfig) (err error) {
 	}
 	if c.table == "" {
 		return fmt.Errorf("table: want a name")
+	}
+	if c.metricsTable, err = pc.FieldString("metrics_table"); err != nil {
+		return err
 	}
 	if c.coordinates, err = pc.FieldBool("coordinates"); err != nil {
 		return err

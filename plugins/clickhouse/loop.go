@@ -107,7 +107,7 @@ func (w *writer) send(ctx context.Context, g *group, why reason) {
 	w.inflight = nil
 	w.spare = g.block
 	if g.err = err; err == nil {
-		w.stats.stored(g.settled-len(g.rejected), g.block)
+		w.stats.stored(g)
 	}
 	if next != nil {
 		w.replan(next)

@@ -34,6 +34,9 @@ type output struct {
 	server *server
 	writer *writer
 	cancel context.CancelFunc // ends the insert in flight
+
+	recording sync.WaitGroup
+	enough    context.CancelFunc // ends the recorder
 }
 
 // Connect waits for the server and reads the table. It answers only when both are
@@ -66,6 +69,21 @@ func (o *output) Connect(ctx context.Context) error {
 	o.server, o.cancel, o.writer = s, cancel, newWriter(sender, p, o.config)
 	o.writer.stopping = process.Stopping()
 	go o.writer.run(run)
+	return o.record()
+}
+
+// record starts what writes the metrics table, if there is one.
+func (o *output) record() error {
+	if o.config.metricsTable == "" {
+		return nil
+	}
+	r, err := newRecorder(o.config, &o.stats.tally, o.log)
+	if err != nil {
+		return o.config.explain(err)
+	}
+	ctx, enough := context.WithCancel(context.Background())
+	o.enough = enough
+	o.recording.Go(func() { r.run(ctx) })
 	return nil
 }
 
@@ -97,6 +115,10 @@ func (o *output) Close(ctx context.Context) error {
 	defer cancel()
 	o.writer.close(ctx, o.cancel)
 	o.writer = nil
+	if o.enough != nil {
+		o.enough()
+		o.recording.Wait()
+	}
 	o.release()
 	return o.server.close()
 }

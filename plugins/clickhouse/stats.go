@@ -3,6 +3,8 @@ package clickhouse
 import (
 	"time"
 
+	"clickstream/internal/event"
+
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
@@ -13,6 +15,7 @@ type stats struct {
 	fences, stale, readBack, kills, collisions     *service.MetricCounter
 	waiting, blockRows, serverUp                   *service.MetricGauge
 	seconds                                        *service.MetricTimer
+	tally                                          tally
 }
 
 func newStats(m *service.Metrics) *stats {
@@ -38,25 +41,29 @@ func newStats(m *service.Metrics) *stats {
 func (s *stats) flush(b *block, why reason) {
 	s.flushes.Incr(1, string(why))
 	s.blockRows.Set(int64(b.rows))
+	s.tally.flush(why)
 }
 
-// stored counts the rows of a block that the server has acknowledged.
-func (s *stats) stored(rows int, b *block) {
-	s.rows.Incr(int64(rows))
-	s.bytes.Incr(int64(b.bytes))
-	s.extra.Incr(int64(b.extra))
+// stored counts the rows of g that the server has acknowledged.
+func (s *stats) stored(g *group) {
+	s.rows.Incr(int64(g.settled - len(g.rejected)))
+	s.bytes.Incr(int64(g.block.bytes))
+	s.extra.Incr(int64(g.block.extra))
+	s.tally.stored(g)
 }
 
 func (s *stats) insert(took time.Duration, failure error) {
 	s.seconds.Timing(took.Nanoseconds())
+	s.tally.insert(took, failure != nil)
 	if failure != nil {
 		s.retries.Incr(1, classify(failure).String())
 	}
 }
 
-func (s *stats) reject(r *rejections) {
-	for _, why := range r.why {
+func (s *stats) reject(r *rejections, batch service.MessageBatch) {
+	for n, why := range r.why {
 		s.rejected.Incr(1, string(why.Reason))
+		s.tally.letter(event.CoordinateOf(batch[r.index[n]].Context()))
 	}
 }
 

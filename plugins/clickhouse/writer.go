@@ -67,7 +67,7 @@ func (w *writer) write(ctx context.Context, batch service.MessageBatch) error {
 			return err
 		}
 	}
-	w.stats.reject(&rejected)
+	w.stats.reject(&rejected, batch)
 	return rejected.batchError(batch)
 }
 

@@ -84,6 +84,7 @@ func (s *session) assigned(_ context.Context, starts map[string]map[int32]kgo.Of
 		s.partitions[id] = p
 	}
 	s.stats.rebalances.Incr(1)
+	s.totals.assign()
 	return starts, nil
 }
 

@@ -71,6 +71,7 @@ func (c *cutter) next() *batch {
 	}
 	c.session.stats.records.Incr(int64(n))
 	c.session.stats.bytes.Incr(b.bytes)
+	c.session.totals.consume(c.part.id, n)
 	b.bytes += int64(n) * recordOverhead
 	c.session.inFlight.Add(b.bytes)
 	last := c.records[n-1]

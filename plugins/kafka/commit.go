@@ -179,6 +179,8 @@ func (s *session) measure(now time.Time) {
 		if born, ok := p.offsets.Oldest(); ok {
 			age = max(0, now.Sub(time.UnixMilli(born)))
 		}
+		p.behind.Store(behind)
+		p.age.Store(int64(age))
 		s.stats.lag(p, behind, age)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"clickstream/internal/lag"
 	"clickstream/internal/process"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -135,6 +136,8 @@ type input struct {
 	config inputConfig
 	log    *limiter
 	stats  *inputStats
+	totals totals
+	forget func() // of what internal/lag knows
 
 	mu      sync.Mutex
 	session *session
@@ -152,6 +155,7 @@ func openInput(pc *service.ParsedConfig, res *service.Resources) (service.BatchI
 		return nil, err
 	}
 	config.warn(res.Logger())
+	in.forget = lag.Register(in.lags)
 	return in, nil
 }
 
@@ -237,6 +241,7 @@ func (in *input) Close(context.Context) error {
 		s.close()
 		process.AddUnacked(s.left)
 	}
+	in.forget()
 	process.ForgetHealth(in.health())
 	return nil
 }

@@ -25,6 +25,7 @@ type session struct {
 	link
 	config *inputConfig
 	stats  *inputStats
+	totals *totals
 	facts  topicFacts
 	queue  *queue
 	gate   gate
@@ -65,12 +66,16 @@ type partition struct {
 
 	highWater atomic.Int64 // the offset that the next record produced will get
 	polled    atomic.Int64 // when highWater was learned, unix ms
+
+	behind atomic.Int64 // as measured last: records
+	age    atomic.Int64 // as measured last: of the oldest that is not stored, ns
 }
 
 func newSession(in *input, facts topicFacts) (*session, error) {
 	s := &session{
 		config:     &in.config,
 		stats:      in.stats,
+		totals:     &in.totals,
 		facts:      facts,
 		queue:      newQueue(),
 		partitions: map[int32]*partition{},
