@@ -13,58 +13,30 @@ import (
 	"time"
 )
 
-// seeded draws the moments of a test's faults. CLICKSTREAM_SEED repeats a run's.
+// seeded draws the moments of a test's faults. SEED repeats a run's.
 func seeded(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed, err := strconv.ParseUint(os.Getenv("CLICKSTREAM_SEED"), 10, 64)
+	return rand.New(rand.NewPCG(seedOf(t), 0))
+}
+
+// seedOf returns SEED of the environment, or draws one, and says which.
+func seedOf(t *testing.T) uint64 {
+	t.Helper()
+	seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
 	if err != nil {
 		seed = rand.Uint64()
 	}
-	t.Logf("CLICKSTREAM_SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	t.Logf("SEED=%d", seed)
+	return seed
 }
 
 // exact holds the table against the topic: each record is one row at its coordinate,
 // with its event, and there is no other row.
 func (s *stack) exact() {
 	s.t.Helper()
-	type coordinate struct {
-		partition int32
-		offset    int64
-	}
-	ids := map[coordinate]string{}
-	for _, r := range s.events() {
-		ids[coordinate{r.Partition, r.Offset}] = r.event.ID
-	}
-	if len(ids) == 0 {
-		s.t.Fatal("the topic is empty: this test would prove nothing")
-	}
-	rows, err := s.connect().Query(s.t.Context(), "SELECT _partition, _offset, toString(event_id) FROM clickstream.events")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer rows.Close()
-	n, wrong := 0, 0
-	seen := map[coordinate]int{}
-	for ; rows.Next(); n++ {
-		var c coordinate
-		var id string
-		if err := rows.Scan(&c.partition, &c.offset, &id); err != nil {
-			s.t.Fatal(err)
-		}
-		if seen[c]++; seen[c] > 1 || ids[c] != id {
-			if wrong++; wrong <= 5 {
-				s.t.Errorf("%d/%d: row %d of this coordinate holds event %s, want one row with %q", c.partition, c.offset, seen[c], id, ids[c])
-			}
-		}
-	}
-	if err := rows.Err(); err != nil {
-		s.t.Fatal(err)
-	}
-	if n != len(ids) || len(seen) != len(ids) {
-		s.t.Errorf("%d rows of %d coordinates for %d records (%d wrong)", n, len(seen), len(ids), wrong)
-	}
-	s.t.Logf("%d records, %d rows", len(ids), n)
+	a := s.audit()
+	a.check(s.t)
+	s.t.Logf("%d records, %d rows, %d dead letters", a.records, a.rows, a.letters)
 }
 
 // grown waits until the table has more rows than now.

@@ -37,37 +37,33 @@ func (s *stack) kafka(opts ...kgo.Opt) *kgo.Client {
 // ends returns how many records each partition of topic holds.
 func (s *stack) ends(topic string) map[int32]int64 {
 	s.t.Helper()
-	offsets, err := kadm.NewClient(s.kafka()).ListEndOffsets(s.t.Context(), topic)
-	if err == nil {
-		err = offsets.Error()
-	}
+	ends, err := s.listEnds(topic)
 	if err != nil {
 		s.t.Fatalf("end offsets of %s: %v", topic, err)
 	}
+	return ends
+}
+
+func (s *stack) listEnds(topic string) (map[int32]int64, error) {
+	client := s.kafka()
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	offsets, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = offsets.Error()
+	}
 	ends := map[int32]int64{}
 	offsets.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
-	return ends
+	return ends, err
 }
 
 // read returns every record of topic, by an own client: the ledger that the table
 // is held against.
 func (s *stack) read(topic string) []record {
 	s.t.Helper()
-	var total int64
-	for _, end := range s.ends(topic) {
-		total += end
-	}
-	client := s.kafka(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	records := make([]record, 0, total)
-	for int64(len(records)) < total {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			s.t.Fatalf("read %s: %d of %d records, then %v", topic, len(records), total, err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) { records = append(records, record{Record: r}) })
-	}
+	var records []record
+	s.eachRecord(topic, func(r *kgo.Record) { records = append(records, record{Record: r}) })
 	return records
 }
 
@@ -174,17 +170,26 @@ func (s *stack) awaitProduced(n int64) {
 // committed returns the group's committed offset by partition.
 func (s *stack) committed() map[int32]int64 {
 	s.t.Helper()
-	offsets, err := kadm.NewClient(s.kafka()).FetchOffsets(s.t.Context(), "clickstream-consumer")
+	committed, err := s.listCommitted()
 	if err != nil {
 		s.t.Fatalf("committed offsets: %v", err)
 	}
+	return committed
+}
+
+func (s *stack) listCommitted() (map[int32]int64, error) {
+	client := s.kafka()
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	offsets, err := kadm.NewClient(client).FetchOffsets(ctx, "clickstream-consumer")
 	committed := map[int32]int64{}
 	offsets.Each(func(o kadm.OffsetResponse) {
 		if o.Topic == "clickstream" {
 			committed[o.Partition] = o.At
 		}
 	})
-	return committed
+	return committed, err
 }
 
 // allCommitted fails unless the group has committed all of the topic.

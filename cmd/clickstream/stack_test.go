@@ -1,21 +1,15 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -39,168 +33,9 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	_ = held.Close()
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
-}
-
-// patience is how long a test waits for what must happen before it gives up: far
-// above what any of it takes, since test machines are shared.
-const patience = 60 * time.Second
-
-// proc is a running clickstream command.
-type proc struct {
-	t    testing.TB
-	name string
-	cmd  *exec.Cmd
-	out  *transcript
-	done chan struct{} // closed once it has ended
-}
-
-// transcript collects a process' output; it may be read while it grows.
-type transcript struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *transcript) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *transcript) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
-
-// start runs `clickstream args...` with extra environment and ends it with the test.
-func start(t testing.TB, env []string, args ...string) *proc {
-	t.Helper()
-	p := &proc{t: t, name: strings.Join(args, " "), cmd: exec.Command(binary, args...), out: &transcript{}, done: make(chan struct{})}
-	p.cmd.Env = append(cleanEnv(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", p.name, err)
-	}
-	go func() { _ = p.cmd.Wait(); close(p.done) }()
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			t.Logf("output of clickstream %s:\n%s", p.name, lastLines(p.out.String(), 40))
-		}
-	})
-	return p
-}
-
-// cleanEnv is the environment without what would steer a pipeline.
-func cleanEnv() []string {
-	var env []string
-	for _, e := range os.Environ() {
-		name, _, _ := strings.Cut(e, "=")
-		switch {
-		case strings.HasPrefix(name, "KAFKA_"), strings.HasPrefix(name, "CLICKHOUSE_"), name == "RATE", name == "USERS", name == "SEED", name == "HTTP_ADDRESS":
-		default:
-			env = append(env, e)
-		}
-	}
-	return env
-}
-
-func (p *proc) signal(s syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Fatalf("signal %s: %v", p.name, err)
-	}
-}
-
-// kill is kill -9, and waits for the end.
-func (p *proc) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.done
-}
-
-// exit waits for the end and returns the exit code.
-func (p *proc) exit() int {
-	p.t.Helper()
-	select {
-	case <-p.done:
-		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		p.t.Fatalf("clickstream %s did not end within %s:\n%s", p.name, patience, lastLines(p.out.String(), 40))
-		return -1
-	}
-}
-
-// stop is a graceful stop that must succeed.
-func (p *proc) stop() {
-	p.t.Helper()
-	p.signal(syscall.SIGTERM)
-	if code := p.exit(); code != 0 {
-		p.t.Fatalf("clickstream %s stopped with exit code %d, want 0:\n%s", p.name, code, lastLines(p.out.String(), 40))
-	}
-}
-
-// awaitLine waits until the output matches and returns the groups.
-func (p *proc) awaitLine(pattern string) []string {
-	p.t.Helper()
-	re := regexp.MustCompile(pattern)
-	var found []string
-	await(p.t, "output of "+p.name+" to match "+pattern, func() error {
-		if found = re.FindStringSubmatch(p.out.String()); found != nil {
-			return nil
-		}
-		select {
-		case <-p.done:
-			p.t.Fatalf("clickstream %s ended before its output matched %q:\n%s", p.name, pattern, p.out.String())
-		default:
-		}
-		return errors.New("no match yet")
-	})
-	return found[1:]
-}
-
-// await polls until check returns nil.
-func await(t testing.TB, what string, check func() error) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited %s for %s: %v", patience, what, err)
-		}
-	}
-}
-
-// holds polls for d and fails as soon as check fails: something must stay true.
-func holds(t testing.TB, d time.Duration, check func() error) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	end := time.After(d)
-	for {
-		if err := check(); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-tick.C:
-		case <-end:
-			return
-		}
-	}
-}
-
-func lastLines(text string, n int) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 // stack is a broker, an engine and what runs between them, all as a user starts
@@ -217,7 +52,7 @@ type stack struct {
 // newStack starts broker and engine on free ports and runs init.
 func newStack(t testing.TB) *stack {
 	t.Helper()
-	s := &stack{t: t, dir: t.TempDir(), brokerAddr: "127.0.0.1:0", native: "127.0.0.1:0", http: "127.0.0.1:0"}
+	s := &stack{t: t, dir: t.TempDir(), brokerAddr: freeAddress(t), native: freeAddress(t), http: freeAddress(t)}
 	s.startBroker()
 	s.startEngine()
 	s.init()
@@ -294,14 +129,19 @@ func (p *pipelineProc) awaitReady(want int) {
 	})
 }
 
+// freeAddress returns an address that nobody uses. Its port is below those that
+// systems give to outgoing connections: a server that was killed finds it free again.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(9_000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port from 12000 to 20999")
+	return ""
 }
 
 // connect opens the engine as an outside program would.
@@ -339,22 +179,4 @@ func (s *stack) awaitNumber(query string, want uint64) {
 		}
 		return nil
 	})
-}
-
-// residentKiB is a process' resident memory.
-func residentKiB(t testing.TB, p *proc) int {
-	t.Helper()
-	file, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var kib int
-		if _, err := fmt.Sscanf(lines.Text(), "VmRSS: %d kB", &kib); err == nil {
-			return kib
-		}
-	}
-	t.Fatal("no VmRSS in /proc/pid/status")
-	return 0
 }
