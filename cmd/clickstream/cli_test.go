@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestExitCodes: one line per promise of docs/design.md.
@@ -100,4 +104,37 @@ func TestSecretFromFile(t *testing.T) {
 		t.Errorf("the password is in the log:\n%s", consume.out)
 	}
 	consume.stop()
+}
+
+// TestStopWithoutServer: Ctrl-C ends a pipeline whose server was never there soon, and
+// says what it left.
+func TestStopWithoutServer(t *testing.T) {
+	s := newStack(t)
+	s.pipeline("produce", nil).awaitReady(http.StatusOK) // so that there is something to consume
+	for pipeline, env := range map[string]string{
+		"produce": "KAFKA_BROKERS=127.0.0.1:1",
+		"consume": "CLICKHOUSE_ADDR=127.0.0.1:1",
+	} {
+		t.Run(pipeline, func(t *testing.T) {
+			p := s.pipeline(pipeline, []string{env})
+			p.awaitLine(`127\.0\.0\.1:1\b.*trying again|trying again.*127\.0\.0\.1:1\b`)
+			await(t, "a batch on its way", func() error {
+				if pipeline == "consume" && p.metric("clickstream_kafka_in_flight_bytes") == 0 {
+					return errors.New("nothing was read yet")
+				}
+				return nil
+			})
+			begin := time.Now()
+			p.signal(syscall.SIGTERM)
+			if code := p.exit(); code != exitUnacked {
+				t.Errorf("exit code %d, want %d:\n%s", code, exitUnacked, p.out)
+			}
+			if took := time.Since(begin); took > 15*time.Second { // Benthos alone takes 22
+				t.Errorf("stopped after %v, want 3 s", took)
+			}
+			if want := "127.0.0.1:1"; !strings.Contains(p.out.String(), "never answered") {
+				t.Errorf("output does not say that %s never answered:\n%s", want, p.out)
+			}
+		})
+	}
 }

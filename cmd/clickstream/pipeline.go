@@ -89,12 +89,29 @@ func (p *pipeline) watchSignals(pipeline bool) {
 		process.Stop()
 		if pipeline {
 			p.repeatEarly(signals)
+			time.AfterFunc(strangerGrace, p.leaveStrangers)
 		}
 		awaitSecond(signals)
 		p.logs.Close()
 		fmt.Fprintln(os.Stderr, "clickstream: second signal: stopped at once")
 		os.Exit(exitAbort)
 	}()
+}
+
+// strangerGrace is how long a stop waits for a server that has not answered once.
+const strangerGrace = 3 * time.Second
+
+// leaveStrangers ends a stop that waits for nothing: what is on its way to a server
+// that has never been there will not arrive, and Benthos would wait for three quarters
+// of shutdown_timeout.
+func (p *pipeline) leaveStrangers() {
+	names := process.Unreached()
+	if len(names) == 0 || p.fatal.Load() != nil {
+		return
+	}
+	p.logs.Close()
+	fmt.Fprintf(os.Stderr, "clickstream: stopped; %s has never answered, what was on its way there is not delivered\n", strings.Join(names, ", "))
+	os.Exit(exitUnacked)
 }
 
 // awaitSecond, called at the first signal, returns at the second. What follows

@@ -5,6 +5,8 @@
 package process
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -18,6 +20,8 @@ var (
 
 	mu     sync.Mutex
 	checks = map[string]error{}
+	// unreached are the names of checks that were never nil.
+	unreached = map[string]bool{}
 
 	version atomic.Pointer[string]
 )
@@ -68,6 +72,12 @@ func Stopping() <-chan struct{} { return stopping }
 func SetHealth(name string, err error) {
 	mu.Lock()
 	defer mu.Unlock()
+	if _, known := checks[name]; !known {
+		unreached[name] = true
+	}
+	if err == nil {
+		delete(unreached, name)
+	}
 	checks[name] = err
 }
 
@@ -76,6 +86,14 @@ func ForgetHealth(name string) {
 	mu.Lock()
 	defer mu.Unlock()
 	delete(checks, name)
+	delete(unreached, name)
+}
+
+// Unreached returns the names of servers that have not answered once, sorted.
+func Unreached() []string {
+	mu.Lock()
+	defer mu.Unlock()
+	return slices.Sorted(maps.Keys(unreached))
 }
 
 // Health returns what SetHealth recorded, by name.

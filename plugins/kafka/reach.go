@@ -117,11 +117,23 @@ func (l *link) probe(ctx context.Context) (topicFacts, error) {
 // one that no waiting can mend.
 func (l *link) explain(err error) (why error, fatal bool) {
 	step, fatal := l.step(err)
-	if step == "" {
+	switch {
+	case step == "":
 		return fmt.Errorf("%s: %w", l.name(), err), fatal
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		return explained{l.name() + ": " + step, err}, fatal
 	}
 	return fmt.Errorf("%s: %w: %s", l.name(), err, step), fatal
 }
+
+// explained is an error whose own words add nothing to ours.
+type explained struct {
+	text string
+	error
+}
+
+func (e explained) Error() string { return e.text }
+func (e explained) Unwrap() error { return e.error }
 
 // step is what a person should do about err; empty if nothing comes to mind.
 func (l *link) step(err error) (step string, fatal bool) {
