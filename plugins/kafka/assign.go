@@ -3,9 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"hash/fnv"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,22 +16,11 @@ import (
 // sourceOf is what every record of an assignment points to.
 type sourceOf = *event.Source
 
-// stream identifies the topic for ever: names repeat, ids do not.
-func (f topicFacts) stream() uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(f.cluster))
-	h.Write(f.id[:])
-	return h.Sum64()
-}
+// stream identifies the topic for ever.
+func (f topicFacts) stream() uint64 { return event.Stream(f.cluster, f.id) }
 
-const tagPrefix = "stream="
-
-// commitTag is the metadata of our commits: it ties an offset to the topic's id.
-// A topic that was deleted and created anew keeps its name, and some brokers keep
-// the group's offsets with it; they mean nothing in the new log.
-func (f topicFacts) commitTag() string {
-	return tagPrefix + strconv.FormatUint(f.stream(), 16)
-}
+// commitTag is the metadata of our commits.
+func (f topicFacts) commitTag() string { return event.CommitTag(f.stream()) }
 
 // fetched looks at the group's offsets before they are used, and notes those that
 // belong to an earlier topic of this name: assigned, which comes next, does not
@@ -54,10 +40,9 @@ func (s *session) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFet
 	return nil
 }
 
-// foreignTag reports whether a commit's metadata names another topic than ours. An
-// offset that some tool committed carries no such name, and is taken as it is.
+// foreignTag reports whether a commit's metadata names another topic than ours.
 func (s *session) foreignTag(tag *string) bool {
-	return tag != nil && strings.HasPrefix(*tag, tagPrefix) && *tag != s.facts.commitTag()
+	return tag != nil && event.TagOfAnother(*tag, s.facts.stream())
 }
 
 // assigned opens the partitions that the group gave us, before their first fetch.
