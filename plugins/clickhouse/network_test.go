@@ -57,7 +57,11 @@ func TestHalfRequest(t *testing.T) {
 func sweep(t *testing.T, protocol, direction string) {
 	f, p, o := behind(t, protocol, "compression: none")
 	l, r, a := acked{}, seeded(t), assignment(0, nil)
-	step := func() int { return 1 + r.IntN(250) }
+	most := 250
+	if protocol == "native" && direction == faultproxy.Down {
+		most = 60 // its answer is short
+	}
+	step := func() int { return 1 + r.IntN(most) }
 	if thorough() {
 		step = func() int { return 1 }
 	}
@@ -150,11 +154,12 @@ func TestNetworkFaults(t *testing.T) {
 // TestNoSuchHost: a name that nothing answers to is waited for, and said.
 func TestNoSuchHost(t *testing.T) {
 	f, yaml := guarded(t)
-	o := build(t, strings.Replace(yaml, f.Native, "clickhouse.onion:9000", 1)) // no resolver asks for .onion (RFC 7686)
+	host := strings.Repeat("a", 64) + ".example" // a label too long for DNS: no resolver asks anybody
+	o := build(t, strings.Replace(yaml, f.Native, host+":9000", 1))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- o.Connect(ctx) }()
-	eventually(t, "a report", func() bool { return strings.Contains(trouble(o), "lookup clickhouse.onion") })
+	eventually(t, "a report", func() bool { return strings.Contains(trouble(o), "lookup "+host+": no such host") })
 	select {
 	case err := <-process.Fatals():
 		t.Errorf("asked the process to stop: %v", err)
