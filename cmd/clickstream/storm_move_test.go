@@ -1,0 +1,58 @@
+package main
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// move is one step of the storm: what is hit, how, and when. It depends on the seed
+// and on its number alone, so a seed repeats the storm as far as processes allow.
+type move struct {
+	wait   time.Duration // after the move before
+	calm   bool          // let everything recover first, and measure this recovery alone
+	double bool          // kill two at once
+	victim string
+	other  string
+	// afterInsert waits until a consumer that is to be hit has inserted, then for delay.
+	afterInsert bool
+	delay       time.Duration
+	pause       time.Duration    // stop for so long instead of a kill
+	lag         [2]time.Duration // from the kills to the restarts
+	member      int              // which of two consumers
+}
+
+// drawn returns the nth step of a storm.
+func (p *plan) drawn(seed, n uint64) move {
+	r := rand.New(rand.NewPCG(seed, n))
+	below := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
+	s := move{
+		wait: below(2 * p.wait), delay: below(300 * time.Millisecond),
+		victim: p.pick(r), other: p.pick(r), member: r.IntN(2),
+		lag: [2]time.Duration{below(time.Second), below(time.Second)},
+	}
+	s.afterInsert = r.IntN(10) < 8
+	switch kind, long := r.IntN(100), r.IntN(10); {
+	case kind < 15:
+		s.calm = true
+	case kind < 27:
+		s.double = s.other != s.victim
+	case kind < 27+p.pauses && long < 6:
+		s.pause = below(2 * time.Second)
+	case kind < 27+p.pauses && long < 9 || kind < 27+p.pauses && s.victim != "consumer":
+		s.pause = 2*time.Second + below(3*time.Second) // an insert that is on its way runs out of time
+	case kind < 27+p.pauses:
+		s.pause = 10*time.Second + below(2*time.Second) // the group gives its partitions to another
+	}
+	return s
+}
+
+// pick draws a service by the plan's weights.
+func (p *plan) pick(r *rand.Rand) string {
+	n := r.IntN(100)
+	for _, v := range p.victims {
+		if n -= v.percent; n < 0 {
+			return v.name
+		}
+	}
+	return p.victims[0].name
+}

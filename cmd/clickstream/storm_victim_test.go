@@ -1,0 +1,216 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// victim is a process of the storm that is started again whenever it was killed.
+type victim struct {
+	*storm
+	name    string
+	address string                               // of a pipeline's HTTP server
+	ready   string                               // begins the line that says a server listens
+	command func(start int) (env, args []string) // of its nth start
+
+	mu      sync.Mutex
+	current *life // nil while it is down
+	starts  int
+	kills   int
+	retired bool // not to be started again
+}
+
+// life is a service from a start to its end.
+type life struct {
+	*proc
+	victim   *victim
+	began    time.Time
+	ended    atomic.Bool // by the storm
+	listens  chan struct{}
+	inserted chan struct{} // closed once a consumer has inserted rows
+	first    time.Duration // from its start to then
+}
+
+// up starts the service, and watches it.
+func (v *victim) up() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.retired || v.current != nil {
+		return
+	}
+	env, args := v.command(v.starts)
+	v.starts++
+	p, err := launch(v.t, v.env(env...), args...)
+	if err != nil {
+		v.failf("%s: %v", v.name, err)
+		return
+	}
+	r := &life{proc: p, victim: v, began: time.Now(), listens: make(chan struct{}), inserted: make(chan struct{})}
+	v.current = r
+	v.note("%s starts (pid %d)", v.name, p.cmd.Process.Pid)
+	v.workers.Go(func() { v.watch(r) })
+	switch {
+	case v.ready != "":
+		v.workers.Go(r.awaitListening)
+	case strings.HasPrefix(v.name, "consumer"):
+		v.workers.Go(r.awaitInsert)
+	}
+}
+
+// watch notices an end that nobody asked for: a fault of the program, which is
+// started again all the same, so that the storm goes on.
+func (v *victim) watch(r *life) {
+	<-r.done
+	v.keepLog(r)
+	if r.ended.Load() {
+		return
+	}
+	v.failf("%s ended by itself with %s:\n%s", v.name, r.cmd.ProcessState, lastLines(r.out.String(), 30))
+	v.mu.Lock()
+	v.current = nil
+	v.mu.Unlock()
+	if v.sleep(time.Second) {
+		v.up()
+	}
+}
+
+// living waits until the service is up, which may be a millisecond ago.
+func (v *victim) living() *life {
+	for {
+		v.mu.Lock()
+		r := v.current
+		v.mu.Unlock()
+		if r != nil || !v.sleep(5*time.Millisecond) {
+			return r
+		}
+	}
+}
+
+// kill is kill -9, and a start after lag.
+func (v *victim) kill(r *life, lag time.Duration) {
+	r.ended.Store(true)
+	r.kill()
+	v.mu.Lock()
+	v.current = nil
+	v.kills++
+	v.mu.Unlock()
+	v.workers.Go(func() {
+		if v.sleep(lag) {
+			v.up()
+		}
+	})
+}
+
+// pause stops a process for d, whatever happens to it meanwhile.
+func (v *victim) pause(r *life, d time.Duration) {
+	v.paused.Add(1)
+	r.signal(syscall.SIGSTOP)
+	v.workers.Go(func() {
+		v.sleep(d)
+		r.signal(syscall.SIGCONT)
+		v.paused.Add(-1)
+	})
+}
+
+// retire ends the service for good: in order, or by a kill.
+func (v *victim) retire(inOrder bool) {
+	v.mu.Lock()
+	v.retired = true
+	r := v.current
+	v.current = nil
+	v.mu.Unlock()
+	if r == nil {
+		return
+	}
+	r.ended.Store(true)
+	if !inOrder {
+		v.note("%s is killed for good", v.name)
+		r.kill()
+		return
+	}
+	v.note("%s is stopped", v.name)
+	r.signal(syscall.SIGCONT)
+	r.signal(syscall.SIGTERM)
+	select {
+	case <-r.done:
+		// 3: a stop in the middle of an outage leaves records to the next one.
+		if code := r.cmd.ProcessState.ExitCode(); code != exitOK && code != exitUnacked {
+			v.failf("%s: exit code %d at a stop in order:\n%s", v.name, code, lastLines(r.out.String(), 30))
+		}
+	case <-time.After(patience):
+		v.failf("%s did not stop within %s:\n%s", v.name, patience, lastLines(r.out.String(), 30))
+		r.kill()
+	}
+}
+
+// awaitListening closes listens once the server says that it serves.
+func (r *life) awaitListening() {
+	for !strings.Contains(r.out.String(), r.victim.ready) {
+		select {
+		case <-r.done:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	close(r.listens)
+}
+
+// awaitInsert closes inserted once the consumer has stored rows, by its own count.
+func (r *life) awaitInsert() {
+	p := &pipelineProc{proc: r.proc, address: r.victim.address}
+	for {
+		if n, err := p.counter("clickstream_clickhouse_rows_total"); err == nil && n > 0 {
+			r.first = time.Since(r.began)
+			close(r.inserted)
+			return
+		}
+		select {
+		case <-r.done:
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (r *life) hasInserted() bool {
+	select {
+	case <-r.inserted:
+		return true
+	default:
+		return false
+	}
+}
+
+// newServices makes the storm's processes; none runs yet.
+func (s *storm) newServices() {
+	fixed := func(args ...string) func(int) ([]string, []string) {
+		return func(int) ([]string, []string) { return nil, args }
+	}
+	s.services = map[string]*victim{
+		"broker": {storm: s, name: "broker", ready: "broker ready", command: fixed("broker", "--data", s.dir+"/broker", "--listen", s.brokerAddr)},
+		"engine": {storm: s, name: "engine", ready: "engine ready", command: fixed("engine", "--data", s.dir+"/engine", "--native", s.native, "--http", s.http)},
+	}
+	producer := freeAddress(s.t)
+	s.services["producer"] = &victim{storm: s, name: "producer", address: producer, command: func(int) ([]string, []string) {
+		return []string{"HTTP_ADDRESS=" + producer, fmt.Sprintf("RATE=%d", s.plan.rate)}, []string{"-c", "../../pipelines/produce.yaml"}
+	}}
+	s.services["consumer-1"] = s.newConsumer("consumer-1", "storm-1")
+}
+
+// newConsumer makes a consumer, named for the group or not. Every other start has
+// small and frequent inserts, so that faults meet many of them.
+func (s *storm) newConsumer(name, instance string) *victim {
+	address := freeAddress(s.t)
+	return &victim{storm: s, name: name, address: address, command: func(start int) ([]string, []string) {
+		args := []string{"-c", "../../pipelines/consume.yaml"}
+		if rand.New(rand.NewPCG(s.seed, uint64(start)<<8+uint64(name[len(name)-1]))).IntN(2) == 0 {
+			args = append(args, quick...)
+		}
+		return []string{"HTTP_ADDRESS=" + address, "KAFKA_INSTANCE_ID=" + instance}, args
+	}}
+}
