@@ -76,6 +76,7 @@ func run(ctx context.Context, args []string) int {
 func commands() []*cli.Command {
 	return []*cli.Command{
 		demoCommand(),
+		pageCommand(),
 		brokerCommand(),
 		engineCommand(),
 		initCommand(),

@@ -126,6 +126,10 @@ func reference(s string) (name, format string, n int) {
 	return name, format, 2 + len(inner) + len(closing)
 }
 
+// escapes make text safe between quotes. Grafana's own :singlequote leaves backslashes
+// alone, so that \' ends the text early; here a value is a value.
+var escapes = strings.NewReplacer(`\`, `\\`, "'", `\'`)
+
 func (q Query) value(name, format string) (value string, ok bool, err error) {
 	switch name {
 	case "__interval":
@@ -137,11 +141,14 @@ func (q Query) value(name, format string) (value string, ok bool, err error) {
 	if !ok {
 		return "", false, nil
 	}
+	if options := q.Options[name]; slices.Contains(values, all) && options != nil {
+		values = options
+	}
 	switch {
 	case format == "singlequote" || format == "" && len(values) > 1:
 		quoted := make([]string, len(values))
 		for i, v := range values {
-			quoted[i] = "'" + strings.ReplaceAll(v, "'", `\'`) + "'"
+			quoted[i] = "'" + escapes.Replace(v) + "'"
 		}
 		return strings.Join(quoted, ","), true, nil
 	case format == "" || format == "raw":

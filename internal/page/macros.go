@@ -19,6 +19,8 @@ type Query struct {
 	// Variables are the dashboard's variables and their chosen values; "$__all"
 	// stands for all of them, no value for none.
 	Variables map[string][]string
+	// Options are what all of a variable's values are, where it stands for all.
+	Options map[string][]string
 }
 
 // Expand returns sql as ClickHouse gets it, or an error that names the macro at
