@@ -3,12 +3,20 @@
 package config
 
 import (
+	"bytes"
 	"embed"
 	"io/fs"
 )
 
 //go:embed clickhouse/*.sql
 var files embed.FS
+
+//go:embed scenario.yaml
+var scenario []byte
+
+// Scenario returns scenario.yaml: the shop that is simulated unless the input names
+// another. docs/simulator.md describes its fields.
+func Scenario() []byte { return bytes.Clone(scenario) }
 
 // ClickHouse returns the folder clickhouse: the only DDL of this project.
 // internal/schema says how its files are named and what is filled in.

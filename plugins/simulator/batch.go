@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -15,27 +16,62 @@ type batch struct {
 	slab  []byte // the events' JSON, one after the other
 	ends  []int  // where each event ends in slab
 	kinds [event.RemoveFromCart + 1]int64
+	dirt  [dirtKinds]int64
+
+	sent    []sent  // of each record, if there is dirt or a ledger
+	numbers []int64 // of each record, if there is a ledger
 
 	handing int       // how many times the batch was handed out
 	handed  bool      // Benthos passed it on at least once
 	retryAt time.Time // when a refused batch is handed out again
 }
 
-// newBatch makes n events (at least 1), dated evenly over the time from wall-span,
+// maker makes batches.
+type maker struct {
+	generator *generator
+	dirt      *dirt // nil: none
+	noted     bool  // batches say what each record is, for a ledger
+}
+
+// batch makes n events (at least 1), dated evenly over the time from wall-span,
 // exclusive, to wall.
-func newBatch(g *generator, n int, wall time.Time, span time.Duration) *batch {
-	b := &batch{slab: make([]byte, 0, n*g.maxLen()), ends: make([]int, n)}
+func (m *maker) batch(n int, wall time.Time, span time.Duration) *batch {
+	b := &batch{slab: make([]byte, 0, n*m.generator.maxLen()), ends: make([]int, n)}
 	step := int64(span) / int64(n)
 	at := wall.UnixNano() - step*int64(n)
+	if m.dirt != nil || m.noted {
+		m.note(b, at, step)
+		return b
+	}
 	for i := range b.ends {
 		at += step
-		e := g.next()
+		e := m.generator.next()
 		e.UnixMilli = at / int64(time.Millisecond)
 		b.slab = event.Append(b.slab, e)
 		b.ends[i] = len(b.slab)
 		b.kinds[e.Type]++
 	}
 	return b
+}
+
+// note is batch with dirt, or for a ledger.
+func (m *maker) note(b *batch, at, step int64) {
+	b.sent = make([]sent, len(b.ends))
+	for i := range b.ends {
+		at += step
+		var e event.Event
+		if m.dirt != nil {
+			b.slab, e, b.sent[i] = m.dirt.append(b.slab, m.generator, at/int64(time.Millisecond))
+		} else {
+			e = m.generator.next()
+			e.UnixMilli = at / int64(time.Millisecond)
+			b.slab = event.Append(b.slab, e)
+			b.sent[i] = sent{e.ID, clean, stored}
+		}
+		b.ends[i] = len(b.slab)
+		b.kinds[e.Type]++
+		b.dirt[b.sent[i].kind]++
+	}
 }
 
 // messages returns new messages over the batch's bytes: those of an earlier handing
@@ -88,10 +124,23 @@ func (b *batch) refused(err error) *batch {
 		}
 		rest.slab = append(rest.slab, b.event(i)...)
 		rest.ends = append(rest.ends, len(rest.slab))
+		if b.numbers != nil {
+			rest.numbers = append(rest.numbers, b.numbers[i])
+		}
 		return true
 	})
 	if !known || len(rest.ends) == 0 {
 		return b
 	}
 	return rest
+}
+
+// without returns the numbers of the records that are not in rest, which is a part
+// of the batch.
+func (b *batch) without(rest *batch) []int64 {
+	refused := make(map[int64]bool, len(rest.numbers))
+	for _, n := range rest.numbers {
+		refused[n] = true
+	}
+	return slices.DeleteFunc(slices.Clone(b.numbers), func(n int64) bool { return refused[n] })
 }

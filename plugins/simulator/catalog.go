@@ -8,21 +8,18 @@ import (
 	"github.com/brianvoe/gofakeit/v7"
 )
 
-// products is the size of the catalogue: its ids are prod_001 to prod_200.
-const products = 200
-
-// product is what the shop sells. Its price never changes within a run, so what is
-// bought costs what was seen.
+// product is what the shop sells. Its price changes only while it is on sale.
 type product struct {
 	id    string
 	cents int64
 }
 
-// newCatalog makes the catalogue of a seed, which must not be zero (gofakeit takes
-// zero as "draw one"). Prices are between 3 and 100, gofakeit's range for a product.
-func newCatalog(seed uint64) []product {
+// newCatalog makes n products, prod_001 and so on, of a seed, which must not be
+// zero (gofakeit takes zero as "draw one"). Prices are between 3 and 100,
+// gofakeit's range for a product.
+func newCatalog(seed uint64, n int) []product {
 	faker := gofakeit.New(seed)
-	catalog := make([]product, products)
+	catalog := make([]product, n)
 	for i := range catalog {
 		catalog[i] = product{
 			id:    fmt.Sprintf("prod_%03d", i+1),
@@ -30,6 +27,14 @@ func newCatalog(seed uint64) []product {
 		}
 	}
 	return catalog
+}
+
+// at returns the price in cents at a discount in percent.
+func (p *product) at(discount uint8) int64 {
+	if discount == 0 {
+		return p.cents
+	}
+	return (p.cents*(100-int64(discount)) + 50) / 100
 }
 
 // userIDs holds the ids of all users in one text, since their length is the same:

@@ -31,11 +31,15 @@ const (
 	wantCount = "0 to 9007199254740992 events"
 )
 
-type config struct {
-	users int
-	rate  int64 // events per second; 0 = as fast as the output takes them
-	seed  int64 // 0 = draw one
-	count int64 // 0 = endless
+type settings struct {
+	users    int
+	rate     int64 // events per second; 0 = as fast as the output takes them
+	seed     int64 // 0 = draw one
+	count    int64 // 0 = endless
+	scenario *scenario
+	rhythm   bool
+	dirt     [dirtKinds]float64 // shares of the records
+	ledger   string             // a file; empty = none
 }
 
 // spec is the only home of a field's name, unit, default and prose.
@@ -45,9 +49,10 @@ func spec() *service.ConfigSpec {
 		Version("0.1.0").
 		Categories("Utility").
 		Summary("Emits the events of simulated visitors of a web shop at a steady rate.").
-		Description(`Visitors look at products, put some of them into the cart, and buy what is in the cart or give it up, in the
-proportions of a real shop: of a hundred events about 94 are page_view, 4.5 add_to_cart and 1.4 purchase. Users take turns in an order that
-is drawn anew each round, so all of them show up within the first `+"`users / rate`"+` seconds. Each message is one event:
+		Description(`Visitors come as a Poisson process, look at products of Zipf popularity for times that follow a Weibull law, put some of
+what they looked at into the cart, and buy the cart at the prices they saw or give it up, in the proportions of a real shop: of a hundred events
+about 94 are page_view, 4.5 add_to_cart and 1.4 purchase. The shop is busy from the first event on. A user may have several visits at a time; all users show up
+soon, and equally often. Campaigns, sales, outages and the rhythm of the week are a scenario: docs/simulator.md. Each message is one event:
 
 `+"```json"+`
 {"event_id":"3f2504e0-4f89-41d3-9a0c-0305e82c3301","event_type":"page_view","user_id":"user_0042","product_id":"prod_123","price":29.99,"timestamp":"2026-01-15T14:30:00.123Z"}
@@ -56,7 +61,7 @@ is drawn anew each round, so all of them show up within the first `+"`users / ra
 The rate is exact: what a stall delays is caught up at twice the rate at most. An event that is refused by the output is sent again until it
 is taken: it may arrive twice, under one event_id, and after later events of its user. With a count, the input ends the pipeline after the last acknowledgement.
 
-Metrics: `+"`clickstream_simulator_events_total`"+` (by type), `+"`clickstream_simulator_resent_events_total`"+`, and
+Metrics: `+"`clickstream_simulator_events_total`"+` (by type), `+"`clickstream_simulator_resent_events_total`"+`, `+"`clickstream_simulator_dirt_total`"+` (by kind), and
 `+"`clickstream_simulator_behind_seconds`"+`: how late the next event is.`).
 		Fields(
 			service.NewIntField("users").Default(500).
@@ -71,6 +76,13 @@ Metrics: `+"`clickstream_simulator_events_total`"+` (by type), `+"`clickstream_s
 			service.NewIntField("count").Default(0).
 				Description("How many events to make; 0 is without end.").
 				LintRule(rangeRule("count", wantCount, 0, maxCount)),
+			service.NewStringField("scenario").Default("").
+				Description("A YAML file that describes the shop (docs/simulator.md); empty is config/scenario.yaml, which is part of the binary."),
+			service.NewStringEnumField("rhythm", "off", "on").Default("off").
+				Description("`off`: the rate is the same at any hour. `on`: it is the mean of a scenario day, busier and quieter by hour, day and campaign as the scenario says."),
+			dirtField(),
+			service.NewStringField("ledger").Default("").
+				Description("A file to write a line into for each record before it is sent (kind, event_id, hash of its bytes, what must become of it), and one when it is acknowledged: docs/simulator.md. It grows by about 100 bytes an event. Empty is none."),
 		).
 		Example("A thousand events, the same each time", "Prints them and exits.", `
 input:
@@ -84,6 +96,59 @@ output:
 `)
 }
 
+// dirtField is how much goes wrong, by kind.
+func dirtField() *service.ConfigField {
+	fields := []*service.ConfigField{
+		service.NewFloatField("every").Default(0).
+			Description("The share of each kind that has none of its own: 0.01 makes one record in a hundred of every kind.").
+			LintRule(shareRule("every")),
+	}
+	for kind := resend; kind < dirtKinds; kind++ {
+		fields = append(fields, service.NewFloatField(dirtNames[kind]).Optional().
+			Description("The share of records that are "+dirtProse[kind]+".").
+			LintRule(shareRule(dirtNames[kind])))
+	}
+	return service.NewObjectField("dirt", fields...).Advanced().
+		Description("What trackers do wrong, as shares of all records from 0 to 1, together at most 1. They are made in the place of clean ones: rate and count hold for all records. docs/simulator.md says what must become of each kind.")
+}
+
+const wantShare = "a share from 0 to 1"
+
+func shareRule(name string) string {
+	return fmt.Sprintf(`root = if this.number() < 0 || this.number() > 1 { [ "dirt.%s: want %s, got " + this.number().string() ] }`, name, wantShare)
+}
+
+// parseDirt returns the share of each kind.
+func parseDirt(pc *service.ParsedConfig) (shares [dirtKinds]float64, err error) {
+	every, err := pc.FieldFloat("dirt", "every")
+	if err != nil {
+		return shares, err
+	}
+	errs := []error{shareInRange("every", every)}
+	sum := 0.0
+	for kind := resend; kind < dirtKinds; kind++ {
+		shares[kind] = every
+		if pc.Contains("dirt", dirtNames[kind]) {
+			if shares[kind], err = pc.FieldFloat("dirt", dirtNames[kind]); err != nil {
+				return shares, err
+			}
+			errs = append(errs, shareInRange(dirtNames[kind], shares[kind]))
+		}
+		sum += shares[kind]
+	}
+	if sum > 1+1e-9 {
+		errs = append(errs, fmt.Errorf("dirt: want shares that are at most 1 together, got %g: lower some", sum))
+	}
+	return shares, errors.Join(errs...)
+}
+
+func shareInRange(name string, v float64) error {
+	if v >= 0 && v <= 1 {
+		return nil
+	}
+	return fmt.Errorf("dirt.%s: want %s, got %g", name, wantShare, v)
+}
+
 // rangeRule makes `clickstream lint` find what parse would refuse, in the same
 // words; lint never makes a plugin.
 func rangeRule(name, want string, low, high int64) string {
@@ -95,12 +160,15 @@ root = if $n < %[3]d || $n > %[4]d || $n != $n.floor() { [ "%[1]s: want %[2]s, g
 
 // parse returns a config whose every value is in range, or an error that names each
 // field that is not.
-func parse(pc *service.ParsedConfig) (config, error) {
+func parse(pc *service.ParsedConfig) (settings, error) {
 	users, errUsers := pc.FieldInt("users") // these errors name the field
 	rate, errRate := pc.FieldFloat("rate")
 	seed, errSeed := pc.FieldInt("seed")
 	count, errCount := pc.FieldInt("count")
-	err := errors.Join(errUsers, errRate, errSeed, errCount)
+	path, errPath := pc.FieldString("scenario")
+	rhythm, errRhythm := pc.FieldString("rhythm")
+	ledger, errLedger := pc.FieldString("ledger")
+	err := errors.Join(errUsers, errRate, errSeed, errCount, errPath, errRhythm, errLedger)
 	if err == nil {
 		err = errors.Join(
 			inRange("users", wantUsers, float64(users), 1, maxUsers),
@@ -108,7 +176,18 @@ func parse(pc *service.ParsedConfig) (config, error) {
 			inRange("count", wantCount, float64(count), 0, maxCount),
 		)
 	}
-	return config{users: users, rate: int64(rate), seed: int64(seed), count: int64(count)}, err
+	if err == nil && rhythm != "off" && rhythm != "on" {
+		err = fmt.Errorf(`rhythm: want "off" or "on", got %q`, rhythm)
+	}
+	dirt, errDirt := parseDirt(pc)
+	scenario, errScenario := readScenario(path)
+	if err = errors.Join(err, errDirt, errScenario); err != nil {
+		return settings{}, err
+	}
+	return settings{
+		users: users, rate: int64(rate), seed: int64(seed), count: int64(count),
+		scenario: scenario, rhythm: rhythm == "on", dirt: dirt, ledger: ledger,
+	}, nil
 }
 
 // inRange returns an error unless n is a whole number from low to high.

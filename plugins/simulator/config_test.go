@@ -59,7 +59,11 @@ func TestParseDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := parse(pc)
-	if want := (config{users: 500, rate: 100}); got != want || err != nil {
+	if got.scenario == nil || len(got.scenario.timeline) == 0 {
+		t.Error("want the scenario of config/scenario.yaml")
+	}
+	got.scenario = nil
+	if want := (settings{users: 500, rate: 100}); got != want || err != nil {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

@@ -27,6 +27,7 @@ type deliveries struct {
 	out     map[*batch]struct{}
 	refused []*batch
 	resent  *service.MetricCounter
+	acked   func(numbers []int64) // notes records that arrived; nil without a ledger
 
 	// changed gets a value after an acknowledgement, good or bad.
 	changed chan struct{}
@@ -58,10 +59,15 @@ func (d *deliveries) settle(b *batch, handing int, err error) {
 		return
 	}
 	delete(d.out, b)
+	arrived := b.numbers
 	if err != nil {
 		rest := b.refused(err)
+		arrived = b.without(rest)
 		rest.retryAt = time.Now().Add(min(minBackOff<<min(handing-1, 10), maxBackOff))
 		d.refused = append(d.refused, rest)
+	}
+	if d.acked != nil && len(arrived) > 0 {
+		d.acked(arrived)
 	}
 	select {
 	case d.changed <- struct{}{}:

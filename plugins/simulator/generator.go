@@ -2,152 +2,221 @@ package simulator
 
 import (
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
+	"slices"
 
 	"clickstream/internal/event"
 )
 
-// How a visitor behaves. The shares come from REES46's public log of a
-// multi-category shop, November 2019: 63,556,110 views, 3,028,930 additions to the
-// cart, 916,939 purchases, so 69.3 : 3.3 : 1, and 30 % of what went into a cart was
-// bought. TestShares holds the generator to them.
+// freeRunning is the rate, in events per second, by which a scenario's time passes
+// if the input has none: as fast as it can.
+const freeRunning = 100
+
+// The streams of random numbers that a seed has: each part has its own, so that one
+// can change without the others.
 const (
-	// addOdds is the chance that a visitor puts the product just viewed into the cart.
-	addOdds = 487
-	// payOdds and leaveOdds are the chances, at each act, that a visitor with
-	// something in the cart goes to the checkout or gives the cart up: two acts later
-	// on average, and 30 % of the carts are paid.
-	payOdds   = 1500
-	leaveOdds = 3450
-	// cartSize is how many products a cart holds at most.
-	cartSize = 4
+	streamActs = iota
+	streamRanks
+	streamTimeline
+	streamDirt
 )
 
-// The same chances, which are in ten thousandths, as bounds of a 32-bit draw.
-const (
-	addBound   = uint32(addOdds << 32 / 10_000)
-	payBound   = uint32(payOdds << 32 / 10_000)
-	leaveBound = uint32((payOdds + leaveOdds) << 32 / 10_000)
-)
-
-// visitor is what the shop remembers of one user: 12 bytes, so that a million
-// users stay in 12 MB. Products are numbered from 1; 0 is none.
-type visitor struct {
-	viewed uint16 // the product on the screen, unless it went into the cart
-	cart   [cartSize]uint16
-	items  uint8
-	paying bool // at the checkout: what is left in the cart is bought next
+// shop is what a generator needs to know.
+type shop struct {
+	scenario *scenario
+	calendar *calendar
+	users    int    // at least 1
+	rate     int64  // events per second; 0 is as fast as it can
+	seed     uint64 // not zero
+	run      uint64 // another run of a seed has other event ids
 }
 
-// generator makes the events of a seed, one after the other. It is pure: no clock
-// and no I/O, and the same seeds give the same events for ever.
-//
-// Users take turns: each acts once per round, in an order drawn anew each round.
-// So all of them show up within one round (5 s at 500 users and 100 events/s), and
-// a user's acts lie some seconds apart, as with people who read.
+// generator makes the events of a shop, one after the other. It is pure: no clock
+// and no I/O, and the same seeds give the same events for ever. When an event
+// leaves is the pacer's affair; event n belongs to the moment at which the calendar
+// has it due, and visitors walk through the shop as fast as the events are asked for.
 type generator struct {
-	draws   rand.PCG
-	ids     rand.ChaCha8
-	catalog []product
-	users   userIDs
-	state   []visitor
-	deck    []uint32 // all users; those before turn have acted in this round
-	turn    int
+	draws    rand.PCG
+	ids      rand.ChaCha8
+	shop     shop
+	catalog  []product
+	users    userIDs
+	deck     deck
+	visitors *visitors
+	ranks    []int // products in the order of popularity
+
+	perSecond float64 // events in a busy second of scenario time
+	gap       float64 // slots between two sessions, in the mean, at busyness 1
+
+	made, until int64 // events, and how many there are when the page turns
+	weeks       float64
+	stretch     int
+	on          []int   // what happens now
+	gapNow      float64 // slots
+	popularity  popularity
+	discounts   []uint8 // percent, by product
+	choices     choices
 }
 
-// newGenerator makes users (at least 1) and a shop out of seed (not zero). Event
-// ids depend on run too: another run of the same seed has other ids.
-func newGenerator(users int, seed, run uint64) *generator {
+// newGenerator opens the shop, with visitors in it: the state that it would have
+// reached after a long time, so that the first events have purchases among them.
+func newGenerator(s shop) *generator {
+	sc := s.scenario
 	g := &generator{
-		draws:   *rand.NewPCG(seed, 0),
-		catalog: newCatalog(seed),
-		users:   newUserIDs(users),
-		state:   make([]visitor, users),
-		deck:    make([]uint32, users),
-	}
-	for i := range g.deck {
-		g.deck[i] = uint32(i)
+		draws:   *rand.NewPCG(s.seed, streamActs),
+		shop:    s,
+		catalog: newCatalog(s.seed, sc.products),
+		users:   newUserIDs(s.users),
+		deck:    newDeck(s.users),
+		ranks:   ranks(rand.NewPCG(s.seed, streamRanks), sc.products),
+		stretch: -1,
 	}
 	var key [32]byte
-	binary.LittleEndian.PutUint64(key[0:], seed)
-	binary.LittleEndian.PutUint64(key[8:], run)
+	binary.LittleEndian.PutUint64(key[0:], s.seed)
+	binary.LittleEndian.PutUint64(key[8:], s.run)
 	g.ids = *rand.NewChaCha8(key)
+
+	rate := float64(s.rate)
+	if rate == 0 {
+		rate = freeRunning
+	}
+	g.perSecond = rate / sc.timeFactor
+	sessions := min(g.perSecond*weibullMean(sc.dwellShape, sc.dwellScale.Seconds()), maxSessions)
+	var slotsPerStay float64
+	g.visitors, slotsPerStay = newVisitors(sc, sessions)
+	g.gap = slotsPerStay * sc.events() / sessions
+
+	g.turnPage()
+	g.fill(sessions * g.gap / g.gapNow)
+	g.visitors.announce(g.gapNow, g.draws.Uint64())
 	return g
+}
+
+// turnPage goes to the stretch of the calendar that the next event lies in.
+func (g *generator) turnPage() {
+	cal, sc := g.shop.calendar, g.shop.scenario
+	begin := cal.upTo(cal.start)
+	before := g.stretch
+	g.weeks, g.stretch = cal.find(begin + (float64(g.made)+0.5)/g.perSecond)
+	end := (cal.end(g.weeks, g.stretch) - begin) * g.perSecond
+	g.until = max(int64(min(math.Ceil(end-0.5), math.MaxInt64/2)), g.made+1)
+	st := &cal.stretches[g.stretch]
+	g.gapNow = g.gap / st.rate
+	if before >= 0 && cal.outageBetween(before, g.stretch) {
+		g.visitors.clear()
+	}
+	if before >= 0 && slices.Equal(st.on, g.on) && !g.drawsAnew(st) {
+		return
+	}
+	g.on = st.on
+	shares := make([]float64, sc.products)
+	for rank, share := range zipf(sc.products, sc.zipf) {
+		shares[g.ranks[rank]] = share
+	}
+	g.discounts = make([]uint8, sc.products)
+	addition := 1.0
+	for _, k := range st.on {
+		h := &sc.timeline[k]
+		products := h.targets(g.drawsOf(k), sc.products)
+		raise(shares, products, h.views)
+		addition *= h.addition
+		for _, p := range products {
+			g.discounts[p] = max(g.discounts[p], uint8(math.Round(h.discount*100)))
+		}
+	}
+	g.popularity = newPopularity(shares)
+	g.choices = newChoices(sc, addition)
+}
+
+// drawsAnew reports whether something begins again just as it ends.
+func (g *generator) drawsAnew(st *stretch) bool {
+	for _, k := range st.on {
+		if h := &g.shop.scenario.timeline[k]; h.length == h.every {
+			return true
+		}
+	}
+	return false
+}
+
+// drawsOf returns the draws of what happens now: those of this occurrence.
+func (g *generator) drawsOf(k int) *rand.PCG {
+	h := &g.shop.scenario.timeline[k]
+	at := g.weeks*weekSeconds + g.shop.calendar.stretches[g.stretch].from
+	occurrence := math.Floor((at - h.at.Seconds()) / h.every.Seconds())
+	return rand.NewPCG(g.shop.seed, streamTimeline|uint64(k)<<8|uint64(int64(occurrence))<<20)
+}
+
+// fill lets in so many visitors, each somewhere in a visit and a stay, as they are
+// met at a random moment. One simulated visitor after the other is met once in
+// eight acts, which is too seldom for two to look alike.
+func (g *generator) fill(sessions float64) {
+	v := g.visitors
+	var one session
+	for met := 0; met < int(math.Round(min(sessions, maxSessions))); {
+		kind, _ := one.act(g.page())
+		draw := g.draws.Uint64()
+		if !one.decide(kind, &g.choices, uint32(draw)) {
+			one = session{}
+		} else if draw>>61 == 0 {
+			i := v.enter()
+			v.sessions[i] = one
+			v.wait(i, v.stay.remaining(g.draws.Uint64))
+			met++
+		}
+	}
+	for _, i := range v.heads { // users in the order in which they act, so that all show up soon
+		for ; i != 0; i = v.sessions[i].link {
+			v.sessions[i].user = g.deck.deal(&g.draws)
+		}
+	}
+}
+
+// page returns the product that a page view shows now.
+func (g *generator) page() item {
+	p := g.popularity.draw(g.draws.Uint64())
+	return item{uint16(p), g.discounts[p]}
 }
 
 // maxLen returns the most bytes that an event of this generator has.
 func (g *generator) maxLen() int {
-	return event.MaxLen(g.users.width, len(g.catalog[0].id))
+	return event.MaxLen(g.users.width, len(g.catalog[len(g.catalog)-1].id))
 }
 
 // next returns the next event. Its time is left to the caller.
 func (g *generator) next() event.Event {
+	if g.made == g.until {
+		g.turnPage()
+	}
+	g.made++
+	v := g.visitors
+	i := v.next()
+	if i == 0 {
+		v.announce(g.gapNow, g.draws.Uint64())
+		i = v.enter()
+		v.sessions[i] = session{user: g.deck.deal(&g.draws)}
+	}
+	s := &v.sessions[i]
+	var page item
+	if s.next != event.AddToCart {
+		page = g.page()
+	}
+	kind, seen := s.act(page)
+	user := s.user
 	draw := g.draws.Uint64()
-	user := g.nextUser(uint32(draw >> 32))
-	kind, number := g.act(&g.state[user], uint32(draw))
-	bought := &g.catalog[number-1]
+	if s.decide(kind, &g.choices, uint32(draw)) {
+		v.wait(i, v.stay.draw(uint32(draw>>32)))
+	} else {
+		v.leave(i)
+	}
+	what := &g.catalog[seen.product]
 	return event.Event{
 		ID:        g.nextID(),
 		Type:      kind,
 		UserID:    g.users.at(user),
-		ProductID: bought.id,
-		Price:     bought.cents,
+		ProductID: what.id,
+		Price:     what.at(seen.discount),
 	}
-}
-
-// nextUser deals the next user of the round: one step of a Fisher-Yates shuffle, so
-// a new order costs nothing up front.
-func (g *generator) nextUser(draw uint32) uint32 {
-	if g.turn == len(g.deck) {
-		g.turn = 0
-	}
-	i, j := g.turn, g.turn+int(below(draw, uint32(len(g.deck)-g.turn)))
-	g.deck[i], g.deck[j] = g.deck[j], g.deck[i]
-	g.turn++
-	return g.deck[i]
-}
-
-// act lets a visitor do the next thing and returns what it is and with which product.
-func (g *generator) act(v *visitor, draw uint32) (event.Type, uint16) {
-	if v.items > 0 {
-		switch {
-		case v.paying || draw < payBound:
-			return event.Purchase, v.buy()
-		case draw < leaveBound:
-			v.items = 0
-			return event.PageView, g.view(v)
-		}
-		draw = uint32(g.draws.Uint64()) // what is left of this draw is not uniform
-	}
-	if v.viewed != 0 && v.items < cartSize && draw < addBound {
-		return event.AddToCart, v.add()
-	}
-	return event.PageView, g.view(v)
-}
-
-// view shows the visitor another product. Few products draw most looks: the square
-// of a uniform draw sends a third of them to the first tenth of the catalogue.
-func (g *generator) view(v *visitor) uint16 {
-	draw := g.draws.Uint64() >> 32
-	v.viewed = uint16(1 + below(uint32(draw*draw>>32), uint32(len(g.catalog))))
-	return v.viewed
-}
-
-// add puts the product on the screen into the cart.
-func (v *visitor) add() uint16 {
-	number := v.viewed
-	v.cart[v.items] = number
-	v.items++
-	v.viewed = 0
-	return number
-}
-
-// buy takes one product out of the cart, which must not be empty; the rest follows
-// at the visitor's next acts.
-func (v *visitor) buy() uint16 {
-	v.items--
-	v.paying = v.items > 0
-	return v.cart[v.items]
 }
 
 // nextID returns a UUID of version 4. Version 7 would sort by time, but it holds
@@ -163,7 +232,3 @@ func (g *generator) nextID() (id [16]byte) {
 	id[8] = id[8]&variantMask | variant
 	return id
 }
-
-// below maps a 32-bit draw to 0..n-1 by a multiplication. Some numbers come up to
-// n in 2^32 more often than others, which nobody can see.
-func below(draw, n uint32) uint32 { return uint32(uint64(draw) * uint64(n) >> 32) }

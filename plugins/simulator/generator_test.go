@@ -2,7 +2,9 @@ package simulator
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -11,6 +13,25 @@ import (
 
 	"clickstream/internal/event"
 )
+
+// aShop returns the shop of a scenario's text, with the defaults of the input.
+func aShop(t testing.TB, yaml string, change func(*shop)) shop {
+	t.Helper()
+	sc, err := parseScenario("test.yaml", []byte(yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := shop{scenario: sc, users: 500, rate: 100, seed: 7}
+	if change != nil {
+		change(&s)
+	}
+	if s.calendar == nil {
+		if s.calendar, err = newCalendar(sc, false, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
 
 func take(g *generator, n int) []event.Event {
 	events := make([]event.Event, n)
@@ -21,11 +42,14 @@ func take(g *generator, n int) []event.Event {
 }
 
 func TestGeneratorRepeats(t *testing.T) {
-	first := take(newGenerator(500, 7, 0), 10_000)
-	if !slices.Equal(take(newGenerator(500, 7, 0), 10_000), first) {
+	with := func(seed, run uint64) []event.Event {
+		return take(newGenerator(aShop(t, "", func(s *shop) { s.seed, s.run = seed, run })), 10_000)
+	}
+	first := with(7, 0)
+	if !slices.Equal(with(7, 0), first) {
 		t.Error("same seed and run: want the same events")
 	}
-	otherRun := take(newGenerator(500, 7, 1), 10_000)
+	otherRun := with(7, 1)
 	for i := range otherRun {
 		if otherRun[i].ID == first[i].ID {
 			t.Fatalf("event %d: another run has the same id", i)
@@ -35,99 +59,146 @@ func TestGeneratorRepeats(t *testing.T) {
 	if !slices.Equal(otherRun, first) {
 		t.Error("same seed, another run: want the same events but for their ids")
 	}
-	if slices.Equal(take(newGenerator(500, 8, 0), 10_000), first) {
+	if slices.Equal(with(8, 0), first) {
 		t.Error("another seed: want other events")
 	}
 }
 
-// TestRounds: every user acts once in each round, whatever the seed, in ever
-// another order. So 500 users are there after 500 events, 5 s at the defaults.
-func TestRounds(t *testing.T) {
-	for _, users := range []int{1, 2, 500, 12_345} {
-		g := newGenerator(users, 3, 0)
-		var before []string
-		for round := range 4 {
-			var order []string
-			for _, e := range take(g, users) {
-				order = append(order, e.UserID)
-			}
-			if users > 2 && slices.Equal(order, before) {
-				t.Errorf("%d users, round %d: same order as before", users, round)
-			}
-			before = slices.Clone(order)
-			slices.Sort(order)
-			if got := len(slices.Compact(order)); got != users {
-				t.Errorf("round %d: got %d users, want %d", round, got, users)
-			}
+// TestUsersShowUp: at the defaults every user is there within twice as many events
+// as there are users, and all visit equally often.
+func TestUsersShowUp(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		g := newGenerator(aShop(t, "", func(s *shop) { s.seed = seed }))
+		users := map[string]int{}
+		for _, e := range take(g, 1000) {
+			users[e.UserID]++
+		}
+		if len(users) != 500 {
+			t.Errorf("seed %d: %d users in the first 1000 events, want 500", seed, len(users))
+		}
+		for _, e := range take(g, 499_000) {
+			users[e.UserID]++
+		}
+		counts := slices.Sorted(maps.Values(users))
+		if low, high := counts[0], counts[499]; low < 700 || high > 1300 {
+			t.Errorf("seed %d: users have %d to %d of 500,000 events, want about 1000", seed, low, high)
 		}
 	}
 }
 
-// TestBehaviour: a user adds only what is on the screen, and buys only what is in
-// the cart, at the one price a product has.
+// TestBehaviour: a user adds only what they look at, takes out and buys only what is
+// in the cart, at the price at which they saw it.
 func TestBehaviour(t *testing.T) {
 	type shopper struct {
-		viewed string
-		cart   map[string]int
+		viewed item2
+		cart   map[item2]int
 	}
-	users, prices := map[string]*shopper{}, map[string]int64{}
-	for i, e := range take(newGenerator(50, 11, 0), 200_000) {
-		if price, seen := prices[e.ProductID]; seen && price != e.Price || e.Price < 300 || e.Price > 10_000 {
-			t.Fatalf("event %d: price of %s is %d, was %d", i, e.ProductID, e.Price, price)
+	g := newGenerator(aShop(t, `
+funnel: {add_to_cart: 0.3, purchase: 0.4, remove_from_cart: 0.2}
+timeline: [flash_sale: {every: 1h, for: 5m, discount: 0.5, views: 20, add_to_cart: 2}]
+`, func(s *shop) { s.users = 200_000; s.rate = 50 }))
+	g.visitors.clear() // who is met in the middle of a visit has a past
+	users, prices, types := map[string]*shopper{}, map[string]map[int64]bool{}, map[event.Type]int{}
+	for i, e := range take(g, 400_000) {
+		types[e.Type]++
+		if prices[e.ProductID] == nil {
+			prices[e.ProductID] = map[int64]bool{}
 		}
-		prices[e.ProductID] = e.Price
+		prices[e.ProductID][e.Price] = true
 		u := users[e.UserID]
 		if u == nil {
-			u = &shopper{cart: map[string]int{}}
+			u = &shopper{cart: map[item2]int{}}
 			users[e.UserID] = u
 		}
+		seen := item2{e.ProductID, e.Price}
 		switch e.Type {
 		case event.PageView:
-			u.viewed = e.ProductID
+			u.viewed = seen
 		case event.AddToCart:
-			if e.ProductID != u.viewed {
-				t.Fatalf("event %d: added %s while looking at %q", i, e.ProductID, u.viewed)
+			if seen != u.viewed {
+				t.Fatalf("event %d: added %v while looking at %v", i, seen, u.viewed)
 			}
-			u.viewed = ""
-			u.cart[e.ProductID]++
-		case event.Purchase:
-			if u.cart[e.ProductID] == 0 {
-				t.Fatalf("event %d: bought %s, which is not in the cart", i, e.ProductID)
+			u.viewed = item2{}
+			u.cart[seen]++
+		case event.Purchase, event.RemoveFromCart:
+			if u.cart[seen] == 0 {
+				t.Fatalf("event %d: %s of %v, which is not in the cart", i, e.Type, seen)
 			}
-			u.cart[e.ProductID]--
+			u.cart[seen]--
 		default:
 			t.Fatalf("event %d: type %d", i, e.Type)
 		}
 	}
-	if len(prices) < products*9/10 {
-		t.Errorf("products seen: got %d, want nearly all of %d", len(prices), products)
+	if len(types) != 4 || len(prices) < 190 {
+		t.Errorf("got %d types, %d products", len(types), len(prices))
+	}
+	onSale := 0
+	for id, seen := range prices {
+		if len(seen) > 2 {
+			t.Errorf("%s has %d prices, want one, and one on sale", id, len(seen))
+		}
+		if len(seen) == 2 {
+			onSale++
+		}
+	}
+	if onSale < 20 {
+		t.Errorf("%d products were ever on sale, want 20 an hour", onSale)
 	}
 }
 
-// TestShares: the proportions are those of the shop that addOdds and its
-// neighbours name.
-func TestShares(t *testing.T) {
-	const views, adds, purchases = 63_556_110, 3_028_930, 916_939
-	const total = views + adds + purchases
-	var got [event.RemoveFromCart + 1]float64
-	const n = 2_000_000
-	for _, e := range take(newGenerator(500, 5, 0), n) {
-		got[e.Type]++
-	}
-	for kind, want := range map[event.Type]float64{
-		event.PageView: views, event.AddToCart: adds, event.Purchase: purchases,
-	} {
-		share, want := got[kind]/n, want/total
-		t.Logf("%s: %.4f, real shop %.4f", kind, share, want)
-		if math.Abs(share-want) > 0.02*want {
-			t.Errorf("%s: got a share of %.4f, want %.4f within 2 %%", kind, share, want)
+type item2 struct {
+	product string
+	cents   int64
+}
+
+// TestWarmStart: the first five seconds have the shares of the long run, purchases
+// too; a shop that opens empty has none for a while.
+func TestWarmStart(t *testing.T) {
+	const runs, events = 400, 500
+	var early, late [event.RemoveFromCart + 1]float64
+	for seed := uint64(1); seed <= runs; seed++ {
+		g := newGenerator(aShop(t, "", func(s *shop) { s.seed = seed }))
+		for _, e := range take(g, events) {
+			early[e.Type]++
 		}
+		for _, e := range take(g, 10_000) {
+			late[e.Type]++
+		}
+	}
+	for kind := event.PageView; kind <= event.Purchase; kind++ {
+		got, want := early[kind]/(runs*events), late[kind]/(runs*10_000)
+		t.Logf("%s: %.4f at first, %.4f later", kind, got, want)
+		if math.Abs(got-want) > 0.12*want {
+			t.Errorf("%s: share %.4f of the first events, %.4f of those later", kind, got, want)
+		}
+	}
+}
+
+// TestSessionMemory: what a session takes, the wheel and the user's ids aside from
+// the text of the ids, at a million events a second and a million users.
+func TestSessionMemory(t *testing.T) {
+	for name, rate := range map[string]int64{"20,000 sessions": 1000, "a million events/s": 1_000_000} {
+		t.Run(name, func(t *testing.T) {
+			s := aShop(t, "", func(s *shop) { s.users, s.rate = 1000, rate })
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			g := newGenerator(s)
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			each := float64(after.HeapAlloc-before.HeapAlloc) / float64(g.visitors.open)
+			t.Logf("%d sessions, %.0f bytes each", g.visitors.open, each)
+			if each > 200 || g.visitors.open < 20_000 {
+				t.Errorf("got %d sessions of %.0f bytes, want at most 200", g.visitors.open, each)
+			}
+			runtime.KeepAlive(g)
+		})
 	}
 }
 
 func TestNextID(t *testing.T) {
 	seen := map[uuid.UUID]bool{}
-	for _, e := range take(newGenerator(10, 1, 0), 10_000) {
+	for _, e := range take(newGenerator(aShop(t, "", nil)), 10_000) {
 		id := uuid.UUID(e.ID)
 		if id.Version() != 4 || id.Variant() != uuid.RFC4122 {
 			t.Fatalf("%s: version %d, variant %s", id, id.Version(), id.Variant())
@@ -155,26 +226,45 @@ func TestUserIDs(t *testing.T) {
 }
 
 func TestCatalog(t *testing.T) {
-	catalog := newCatalog(42)
+	catalog := newCatalog(42, 200)
 	if got, want := catalog[122].id, "prod_123"; got != want {
 		t.Errorf("id: got %s, want %s", got, want)
 	}
-	if !slices.Equal(newCatalog(42), catalog) || slices.Equal(newCatalog(43), catalog) {
+	if !slices.Equal(newCatalog(42, 200), catalog) || slices.Equal(newCatalog(43, 200), catalog) {
 		t.Error("want a catalogue that follows from the seed")
 	}
 }
 
-// BenchmarkGenerator: events with their JSON, in batches, on one core; no Kafka and
-// no Benthos. docs/benchmarks.md quotes it.
+// BenchmarkGenerator: events of the default scenario on one core, alone and with
+// their JSON in batches; no Kafka and no Benthos. docs/benchmarks.md quotes it.
 func BenchmarkGenerator(b *testing.B) {
-	for _, users := range []int{500, maxUsers} {
-		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
-			g := newGenerator(users, 1, 0)
+	sc, err := readScenario("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, size := range []struct {
+		users int
+		rate  int64
+	}{{500, 100}, {maxUsers, 1_000_000}} {
+		s := shop{scenario: sc, users: size.users, rate: size.rate, seed: 1}
+		if s.calendar, err = newCalendar(sc, false, 0); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprintf("alone/users=%d", size.users), func(b *testing.B) {
+			g := newGenerator(s)
+			b.ReportAllocs()
+			for b.Loop() {
+				g.next()
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+		b.Run(fmt.Sprintf("json/users=%d", size.users), func(b *testing.B) {
+			m := maker{generator: newGenerator(s)}
 			wall := time.Now()
 			b.ReportAllocs()
 			b.ResetTimer()
 			for done := 0; done < b.N; done += maxBatch {
-				newBatch(g, maxBatch, wall, tick)
+				m.batch(maxBatch, wall, tick)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})

@@ -1,6 +1,8 @@
 // Package simulator is a repeatable stand-in for the tracker of a web shop: same
-// seed, same events. What visitors do (generator.go), when events leave (pacer.go)
-// and that none is lost (delivery.go) know nothing of each other.
+// seed, same events. What visitors do (generator.go), how the shop's week goes
+// (calendar.go), when events leave (pacer.go), what goes wrong with them (dirt.go)
+// and that none is lost (delivery.go, ledger.go) know little of each other.
+// docs/simulator.md describes the model.
 package simulator
 
 import (
@@ -31,51 +33,89 @@ func init() {
 // simulator is the input. Benthos calls Connect and ReadBatch from one goroutine;
 // what acknowledgements and the gauge touch is in deliveries and late.
 type simulator struct {
-	cfg        config
+	cfg        settings
 	log        *service.Logger
 	events     *service.MetricCounter
 	behind     *service.MetricGauge
+	spoilt     *service.MetricCounter
 	deliveries *deliveries
 
-	generator *generator
-	pacer     pacer
-	start     time.Time // what the pacer's times count from
-	started   bool      // the output took something
-	last      *batch    // handed out, and not known to have been passed on
+	maker    maker
+	calendar *calendar
+	ledger   *ledger // nil: none
+	pacer    pacer
+	start    time.Time // what the pacer's times count from
+	started  bool      // the output took something
+	last     *batch    // handed out, and not known to have been passed on
 
 	late    atomic.Pointer[time.Time] // when the next event was or will be due; nil: none
 	stop    context.CancelFunc        // ends the gauge's goroutine; nil before Connect
 	stopped sync.WaitGroup
 }
 
-func open(cfg config, res *service.Resources) *simulator {
+func open(cfg settings, res *service.Resources) *simulator {
 	metrics := res.Metrics()
 	return &simulator{
 		cfg:        cfg,
 		log:        res.Logger(),
 		events:     metrics.NewCounter("clickstream_simulator_events_total", "type"),
+		spoilt:     metrics.NewCounter("clickstream_simulator_dirt_total", "kind"),
 		behind:     metrics.NewGauge("clickstream_simulator_behind_seconds"),
 		deliveries: newDeliveries(metrics.NewCounter("clickstream_simulator_resent_events_total")),
 	}
 }
 
-// Connect makes the shop. The schedule starts when the output took the first event.
+// Connect opens the shop. The schedule starts when the output took the first event.
 func (s *simulator) Connect(context.Context) error {
 	seed, run := s.cfg.seed, uint64(0)
 	if seed == 0 {
 		seed = 1 + rand.Int64N(maxDrawnSeed)
 		s.log.With("seed", seed).Info("seed drawn: set it to see the same visitors again")
 	}
-	if s.cfg.seed == 0 || s.cfg.count == 0 {
+	s.start = time.Now()
+	begin := float64(s.start.Unix()+afterMonday) * s.cfg.scenario.timeFactor
+	if s.cfg.seed != 0 && s.cfg.count != 0 {
+		begin = 0 // everything but the time repeats
+	} else {
 		run = rand.Uint64() // a producer that starts again must not repeat event ids
 	}
-	s.generator = newGenerator(s.cfg.users, uint64(seed), run)
+	var err error
+	if s.calendar, err = newCalendar(s.cfg.scenario, s.cfg.rhythm, math.Mod(begin, weekSeconds)); err != nil {
+		return err
+	}
+	s.maker = maker{
+		generator: newGenerator(shop{s.cfg.scenario, s.calendar, s.cfg.users, s.cfg.rate, uint64(seed), run}),
+		dirt:      newDirt(uint64(seed), s.cfg.dirt),
+		noted:     s.cfg.ledger != "",
+	}
 	s.pacer = pacer{rate: s.cfg.rate}
-	s.start = time.Now()
-
+	if err := s.openLedger(uint64(seed), run); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.stopped.Go(func() { s.gauge(ctx) })
+	return nil
+}
+
+// afterMonday is how many seconds 1 January 1970, a Thursday, lies after a Monday.
+const afterMonday = 3 * 24 * 60 * 60
+
+// openLedger opens the ledger, if there is to be one. That it cannot be written is
+// nothing that waiting mends.
+func (s *simulator) openLedger(seed, run uint64) (err error) {
+	if s.cfg.ledger == "" || s.ledger != nil {
+		return nil
+	}
+	if s.ledger, err = openLedger(s.cfg.ledger, seed, run); err != nil {
+		process.Fatal(err)
+		return err
+	}
+	s.deliveries.acked = func(numbers []int64) {
+		if err := s.ledger.acked(numbers); err != nil {
+			process.Fatal(err)
+		}
+	}
 	return nil
 }
 
@@ -86,6 +126,11 @@ func (s *simulator) ReadBatch(ctx context.Context) (service.MessageBatch, servic
 	for ctx.Err() == nil {
 		now := time.Now()
 		if b := s.nextBatch(now); b != nil {
+			if err := s.note(b); err != nil {
+				process.Fatal(err)
+				<-ctx.Done() // what is not in the ledger is not sent
+				return nil, nil, ctx.Err()
+			}
 			s.last = b
 			messages, ack := s.deliveries.hand(b)
 			return messages, ack, nil
@@ -105,6 +150,14 @@ func (s *simulator) ReadBatch(ctx context.Context) (service.MessageBatch, servic
 	return nil, nil, ctx.Err()
 }
 
+// note writes a new batch into the ledger.
+func (s *simulator) note(b *batch) error {
+	if s.ledger == nil || b.numbers != nil {
+		return nil
+	}
+	return s.ledger.sent(b)
+}
+
 // passedOn counts the batch returned last as produced: Benthos asks for the next
 // one only after it passed the last one on. One that it dropped because it was
 // stopped is never counted.
@@ -120,7 +173,7 @@ func (s *simulator) passedOn() {
 	}
 	if !s.started { // an output that takes a minute to connect is not a stall to catch up
 		s.started = true
-		s.start = time.Now().Add(-s.pacer.restart())
+		s.start = time.Now().Add(-s.calendar.passed(s.pacer.restart()))
 		s.setLate()
 	}
 	for kind, n := range b.kinds {
@@ -128,7 +181,16 @@ func (s *simulator) passedOn() {
 			s.events.Incr(n, event.Type(kind).String())
 		}
 	}
+	for kind, n := range b.dirt {
+		if n > 0 && dirtKind(kind) != clean {
+			s.spoilt.Incr(n, dirtNames[kind])
+		}
+	}
 }
+
+// maxSpan bounds the time that the events of a batch are spread over: at night a
+// tick's events may be due over more than a tick.
+const maxSpan = time.Second
 
 // nextBatch returns what is to leave now, or nil.
 func (s *simulator) nextBatch(now time.Time) *batch {
@@ -140,12 +202,13 @@ func (s *simulator) nextBatch(now time.Time) *batch {
 		return nil
 	}
 	elapsed := now.Sub(s.start)
-	n, from := s.pacer.take(elapsed, min(limit, maxBatch))
+	n, from := s.pacer.take(s.calendar.busy(elapsed), min(limit, maxBatch))
 	if n == 0 {
 		return nil
 	}
 	s.setLate()
-	return newBatch(s.generator, int(n), now, elapsed-from)
+	span := min(elapsed-s.calendar.passed(from), maxSpan)
+	return s.maker.batch(int(n), now, span)
 }
 
 // nextWake returns when to look again, and whether everything is delivered.
@@ -159,7 +222,8 @@ func (s *simulator) nextWake(now time.Time) (at time.Time, ended bool) {
 		at = now.Add(time.Hour) // an acknowledgement wakes us
 	}
 	if left > 0 && !full {
-		if due := s.start.Add(s.pacer.next(now.Sub(s.start))); due.Before(at) {
+		next := s.pacer.next(s.calendar.busy(now.Sub(s.start)))
+		if due := s.start.Add(s.calendar.passed(next)); due.Before(at) {
 			at = due
 		}
 	}
@@ -180,7 +244,7 @@ func (s *simulator) setLate() {
 		s.late.Store(nil)
 		return
 	}
-	due := s.start.Add(s.pacer.dueAt(s.pacer.sent + 1))
+	due := s.start.Add(s.calendar.passed(s.pacer.dueAt(s.pacer.sent + 1)))
 	s.late.Store(&due)
 }
 
@@ -213,5 +277,8 @@ func (s *simulator) Close(context.Context) error {
 	s.stop = nil
 	s.stopped.Wait()
 	process.AddUnacked(s.deliveries.unacked())
+	if s.ledger != nil {
+		return s.ledger.close()
+	}
 	return nil
 }

@@ -292,5 +292,5 @@ func TestCancel(t *testing.T) {
 
 // TestCloseUnconnected: Benthos closes an input that it never connected.
 func TestCloseUnconnected(t *testing.T) {
-	closed(t, open(config{users: 1}, service.MockResources()))
+	closed(t, open(settings{users: 1}, service.MockResources()))
 }
