@@ -31,7 +31,6 @@ type cached struct {
 	json    []byte
 	at      time.Time // when the computation began
 	took    time.Duration
-	failed  bool
 	used    time.Time
 }
 
@@ -71,27 +70,25 @@ func period(refresh, took time.Duration) time.Duration {
 	return refresh
 }
 
-// due tells whether an answer is missing or older than its period, or than age if
-// the panel is cheap.
-func (e *cached) due(age time.Duration) bool {
+// due tells whether there is, or should be, a newer answer than the one of shown:
+// it is missing, older than its period (age, for a cheap panel), being computed, or
+// computed already for somebody else.
+func (e *cached) due(age time.Duration, shown time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.running != nil {
-		return false
-	}
-	return e.json == nil || time.Since(e.at) >= period(age, e.took)
+	return e.running != nil || e.json == nil || !e.at.Equal(shown) || time.Since(e.at) >= period(age, e.took)
 }
 
-// last returns the last answer, nil for none.
-func (e *cached) last() []byte {
+// last returns the last answer and when it was begun, nil for none.
+func (e *cached) last() ([]byte, time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.json
+	return e.json, e.at
 }
 
 // get returns an answer not older than its period; compute makes a new one. Those
 // who come while it is computed wait for it.
-func (e *cached) get(ctx context.Context, age time.Duration, compute func() Answer) []byte {
+func (e *cached) get(ctx context.Context, age time.Duration, compute func() Answer) ([]byte, time.Time) {
 	e.mu.Lock()
 	if running := e.running; running != nil {
 		e.mu.Unlock()
@@ -103,7 +100,7 @@ func (e *cached) get(ctx context.Context, age time.Duration, compute func() Answ
 	}
 	if e.json != nil && time.Since(e.at) < period(age, e.took) {
 		defer e.mu.Unlock()
-		return e.json
+		return e.json, e.at
 	}
 	e.running = make(chan struct{})
 	begin := time.Now()
@@ -119,5 +116,5 @@ func (e *cached) get(ctx context.Context, age time.Duration, compute func() Answ
 	e.json, e.at, e.took = raw, begin, a.took
 	close(e.running)
 	e.running = nil
-	return raw
+	return raw, begin
 }

@@ -186,7 +186,12 @@ func (s fieldSettings) resolve(c column, index int) (Field, error) {
 	if len(custom) > 0 {
 		f.Custom = custom
 	}
-	f.Color = f.color(index, j.Color.FixedColor)
+	if c.kind == kindNumber {
+		f.Color = f.color(index, j.Color.FixedColor)
+	}
+	if strings.TrimSpace(f.Display) == "" {
+		f.Display = c.name
+	}
 	return f, nil
 }
 

@@ -144,7 +144,8 @@ func (s *Server) answerPanel(w http.ResponseWriter, r *http.Request) {
 	}
 	s.heart.touch()
 	e := s.cache.entry(s.keyOf(b, p, request))
-	write(w, http.StatusOK, e.get(r.Context(), b.Refresh-beat, func() Answer { return s.compute(b, p, request) }))
+	raw, _ := e.get(r.Context(), b.Refresh-beat, func() Answer { return s.compute(b, p, request) })
+	write(w, http.StatusOK, raw)
 }
 
 // keyOf tells answers apart; a board that was read anew has other panels.

@@ -17,12 +17,15 @@ type Unit struct {
 	Suffixes []string  `json:"suffixes"`
 	// Date: the number is milliseconds since 1970.
 	Date string `json:"date,omitempty"`
+	// Group puts a comma before every three digits.
+	Group bool `json:"group,omitempty"`
 }
 
 // units are those that the page writes, by Grafana's ids.
 var units = map[string]Unit{
 	"none":            scaled("", 1),
 	"string":          scaled("", 1),
+	"locale":          {Factor: 1, Scale: []float64{1}, Suffixes: []string{""}, Group: true},
 	"short":           scaled("", 1000, "", " K", " Mil", " Bil", " Tri"),
 	"sishort":         scaled("", 1000, "", " k", " M", " G", " T"),
 	"percent":         {Factor: 1, Scale: []float64{1}, Suffixes: []string{"%"}},
@@ -92,10 +95,24 @@ func (u Unit) format(v float64, decimals *int) string {
 	v /= u.Scale[i]
 	sign := ""
 	text := fixed(math.Abs(v), decimals)
+	if u.Group {
+		text = grouped(text)
+	}
 	if v < 0 && strings.Trim(text, "0.") != "" {
 		sign = "-"
 	}
 	return sign + u.Prefix + text + u.Suffixes[i]
+}
+
+func grouped(text string) string {
+	whole, rest, point := strings.Cut(text, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if point {
+		return whole + "." + rest
+	}
+	return whole
 }
 
 // own is the step of the unit's own name.

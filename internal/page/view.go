@@ -33,6 +33,31 @@ type view struct {
 type slot struct {
 	version uint64
 	json    []byte
+	at      time.Time
+	pending bool // somebody waits for a newer one
+}
+
+func (v *view) at(i int) time.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.slots[i].at
+}
+
+// begin marks a slot as waited for, if it is wanted and nobody waits yet.
+func (v *view) begin(i int, wanted bool) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !wanted || v.slots[i].pending {
+		return false
+	}
+	v.slots[i].pending = true
+	return true
+}
+
+func (v *view) end(i int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.slots[i].pending = false
 }
 
 // join adds a viewer; leave must be called. False: there are too many already.
@@ -72,15 +97,15 @@ func (h *hub) leave(v *view) {
 	}
 }
 
-// publish changes a slot and wakes the viewers.
-func (v *view) publish(i int, json []byte) {
-	if json == nil {
-		return
-	}
+// publish changes a slot and wakes the viewers; what they have already is left.
+func (v *view) publish(i int, json []byte, at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if json == nil || at.Equal(v.slots[i].at) {
+		return
+	}
 	v.slots[i].version++
-	v.slots[i].json = json
+	v.slots[i].json, v.slots[i].at = json, at
 	close(v.changed)
 	v.changed = make(chan struct{})
 }
@@ -100,33 +125,33 @@ func (v *view) newer(seen []uint64) (changed []int, events [][]byte, next <-chan
 }
 
 // refresh computes a view's panels for as long as ctx lasts: all of them every
-// Board.Refresh, and those that show the present in figures as soon as a row is
-// stored, but not more often than twice in that time.
+// Board.Refresh; those that show figures also as soon as a row is stored after a
+// pause. Where rows keep coming, the figures follow them at the same pace, so that
+// they are as new as they can be for one computation each Board.Refresh.
 func (s *Server) refresh(ctx context.Context, v *view) {
-	for i, p := range v.board.Panels {
-		if e := s.cache.entry(s.keyOf(v.board, p, v.request)); e.last() != nil {
-			v.publish(i, e.last()) // from another viewer, or the last visit
-		}
+	for i, p := range v.board.Panels { // from another viewer, or the last visit
+		raw, at := s.cache.entry(s.keyOf(v.board, p, v.request)).last()
+		v.publish(i, raw, at)
 	}
 	s.heart.touch()
-	var ticked, early time.Time
+	var whole, fresh time.Time
 	var seen pulse
 	for ctx.Err() == nil {
 		p, next, _ := s.heart.now()
 		now := time.Now()
-		whole := now.Sub(ticked) >= v.board.Refresh-beat/2 || p.down() != seen.down()
-		switch {
-		case whole:
-			ticked, early = now, now
-		case p.newest != seen.newest && now.Sub(early) >= v.board.Refresh/2:
-			early = now
+		rows := p.newest != seen.newest && now.Sub(fresh) >= v.board.Refresh-beat/2
+		if rows {
+			fresh, seen.newest = now, p.newest
+			s.tick(ctx, v, figures, beat)
 		}
-		if early == now || p.down() {
-			seen = p
-			s.tick(ctx, v, whole)
-		}
-		if whole || p.err != nil {
-			v.publish(len(v.board.Panels), stateOf(p))
+		if turned := p.down() != seen.down(); turned || now.Sub(whole) >= v.board.Refresh-beat/2 {
+			age := v.board.Refresh - beat
+			if turned {
+				age = 0
+			}
+			whole, seen.err = now, p.err
+			s.tick(ctx, v, everything, age)
+			v.publish(len(v.board.Panels), stateOf(p), now)
 		}
 		s.heart.touch()
 		select {
@@ -136,23 +161,30 @@ func (s *Server) refresh(ctx context.Context, v *view) {
 	}
 }
 
-// tick starts the computation of every panel that is due, and publishes each when it
-// is there. A panel that is still being computed is left alone.
-func (s *Server) tick(ctx context.Context, v *view, whole bool) {
+// tickKind is what a tick computes.
+type tickKind int
+
+const (
+	everything tickKind = iota
+	figures             // all but lines over time
+)
+
+// tick starts the computation of every panel whose answer is older than age (or, if
+// it is slow, than its period) and publishes each when it is there. A panel that is
+// still being computed is left alone.
+func (s *Server) tick(ctx context.Context, v *view, wanted tickKind, age time.Duration) {
 	for i, p := range v.board.Panels {
-		if !whole && p.Type == "timeseries" {
+		if p.sql == "" || p.Unknown != "" || p.Type == "timeseries" && wanted == figures {
 			continue
 		}
-		age := v.board.Refresh - beat
-		if !whole {
-			age = v.board.Refresh/2 - beat/2
-		}
 		e := s.cache.entry(s.keyOf(v.board, p, v.request))
-		if !e.due(age) {
+		if !v.begin(i, e.due(age, v.at(i))) {
 			continue
 		}
 		go func() {
-			v.publish(i, e.get(ctx, age, func() Answer { return s.compute(v.board, p, v.request) }))
+			raw, at := e.get(ctx, age, func() Answer { return s.compute(v.board, p, v.request) })
+			v.publish(i, raw, at)
+			v.end(i)
 		}()
 	}
 }
