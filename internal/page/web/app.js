@@ -16,7 +16,7 @@ const $ = (id) => document.getElementById(id);
 const points = 600; // that a series may have at most: one to two pixels each
 const hiddenFor = 60000; // ms in the background after which the stream is let go
 
-const page = { boards: [], home: "", board: null, range: "", values: new Map(), panels: new Map(), shut: new Set() };
+const page = { boards: [], home: "", board: null, range: "", values: new Map(), panels: new Map() };
 const status = { begun: false, link: false, engine: "ok", fresh: null, told: 0, paused: 0 };
 const live = new Live({ panel: onPanel, state: onState, link: onLink });
 
@@ -72,12 +72,12 @@ function drawBoard() {
   const { board } = page;
   for (const p of page.panels.values()) p.destroy();
   page.panels = new Map();
-  page.shut = new Set(board.panels.filter((p) => p.type === "row" && p.options?.collapsed).map((p) => p.id));
   document.title = `${brief(board.title ?? board.uid, 60)} · clickstream`;
   say($("title"), brief(board.title ?? board.uid, 80));
   say($("description"), brief(board.description ?? "", 300));
   header.ranges(board.ranges, page.range, setRange);
-  $("variables").replaceChildren(...(board.variables ?? []).map((v) => control(v, page.values.get(v.name), (chosen) => setValue(v.name, chosen))));
+  $("variables").replaceChildren(...board.variables.filter((v) => !v.hidden).map((v) => control(v, page.values.get(v.name), (chosen) => setValue(v.name, chosen))));
+  say($("unknown"), board.unknown?.length ? `Not supported here: ${brief(board.unknown.join("; "), 300)}` : "");
   $("board").replaceChildren(...(board.error ? [broken(board)] : sections(board.panels).map(section)));
 }
 
@@ -96,12 +96,12 @@ function section({ row, panels }) {
     return card.el;
   }));
   if (!row) return grid;
-  const button = h("button", { type: "button", "aria-expanded": String(!page.shut.has(row.id)), on: { click: () => {
+  const button = h("button", { type: "button", "aria-expanded": "true", on: { click: () => {
     grid.hidden = !grid.hidden;
     attr(button, "aria-expanded", String(!grid.hidden));
   } } }, icon("down"), brief(row.title || "Row", 120));
-  grid.hidden = page.shut.has(row.id);
-  return h("div", { class: "row" }, h("h2", {}, button), grid);
+  const why = row.unknown ? h("p", { class: "hint" }, brief(row.unknown, 300)) : null;
+  return h("div", { class: "row" }, h("h2", {}, button), why, grid);
 }
 
 function stream() {
@@ -173,9 +173,9 @@ async function begin() {
   setInterval(() => header.status(status, Date.now()), 500);
   setInterval(() => { if (!status.paused && !document.hidden) requestAnimationFrame(animate); }, 100);
   const list = await boards();
-  page.boards = list.boards;
+  page.boards = list.boards.toSorted((a, b) => (b.uid === list.home) - (a.uid === list.home));
   page.home = list.home;
-  say($("version"), list.version ?? "");
+  say($("version"), list.version ? `clickstream ${list.version}` : "");
   await openBoard(address().board);
 }
 

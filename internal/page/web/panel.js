@@ -35,7 +35,7 @@ export class Panel {
     this.error = h("div", { class: "error", role: "status", hidden: true }, h("b", {}), h("p", {}), h("small", {}));
     this.el = h("section", {
       class: `panel ${panel.type}`, "data-panel": panel.id, "data-state": "loading", "aria-labelledby": `${id}-title`,
-    }, h("header", {}, h("h2", { id: `${id}-title`, title }, h("bdi", {}, title)), about, this.late, this.toggle), this.body, this.error);
+    }, h("header", {}, h("h2", { id: `${id}-title`, title }, h("bdi", {}, title)), this.late, h("span", { class: "tools" }, about, this.toggle)), this.body, this.error);
   }
 
 

@@ -43,8 +43,9 @@ export class Ceiling {
 }
 
 // openTail is what the newest finished bucket lags behind the end of the range,
-// besides its own width: events of the last second may be on their way.
-const openTail = 1000;
+// besides its own width: events of the last second may be on their way, and the next
+// answer comes a second later.
+const openTail = 2000;
 
 // timeWindow is what a chart shows elapsed ms after the answer came: the range
 // without the part that no finished bucket covers yet, moving with the clock.

@@ -13,13 +13,16 @@ export function split(answer) {
     times: time.values.slice(0, n),
     lines: numbers.map((f) => ({
       name: f.display || f.name, color: f.color, unit: f.unit, decimals: f.decimals, min: f.min, max: f.max,
-      custom: f.custom ?? {}, values: f.values.slice(0, n),
+      custom: f.custom ?? {}, legend: f.legend, values: f.values.slice(0, n),
     })),
   };
 }
 
 // stacked reports whether a line stands on the ones before it.
 const stacked = (line) => (line.custom.stacking?.mode ?? "none") !== "none";
+
+// idle reports a stretch of zeros: a stacked line there would be drawn over the one below.
+const idle = (values, k) => !values[k - 1] && !values[k] && !values[k + 1];
 
 // plot returns the columns to draw: for stacked lines the running sum, first line at
 // the bottom, and between which columns the fill goes. Hidden lines take no part.
@@ -32,7 +35,11 @@ export function plot(times, lines, hidden) {
     } else if (!stacked(line)) {
       data.push(line.values);
     } else {
-      data.push(line.values.map((v, k) => (v === null ? null : (below[k] += v))));
+      data.push(line.values.map((v, k) => {
+        if (v === null) return null;
+        below[k] += v;
+        return last !== null && idle(line.values, k) ? null : below[k];
+      }));
       if (last !== null) bands.push({ series: [i + 1, last] });
       last = i + 1;
     }

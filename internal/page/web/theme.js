@@ -35,7 +35,7 @@ function changed() {
 system.addEventListener("change", changed);
 
 const named = new Set(["blue", "orange", "green", "red", "purple", "yellow"]);
-const shades = { "dark-": ["black", 35], "semi-dark-": ["black", 18], "light-": ["white", 25], "super-light-": ["white", 45] };
+const shades = { "dark-": ["black", 24], "semi-dark-": ["black", 8], "light-": ["white", 25], "super-light-": ["white", 45] };
 const palette = ["blue", "orange", "green", "purple", "red", "yellow"];
 
 // css is the CSS colour of a Grafana colour name; index picks one where there is none.

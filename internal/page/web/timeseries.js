@@ -150,7 +150,7 @@ export class TimeSeries {
     return {
       label: line.name, scale: "y", stroke: paint(line.color, 1, i), width: bars ? 0 : Math.max(stack ? 1 : 1.5, c.lineWidth ?? 1.5),
       fill: opacity === 0 ? undefined : bars ? paint(line.color, 0.85, i) : stack ? paint(line.color, Math.min(0.9, opacity), i) : this.fade(line.color, opacity, i),
-      paths: bars ? uPlot.paths.bars({ size: [0.72, 48], radius: 0.15 }) : (paths[c.lineInterpolation] ?? paths.linear)(),
+      paths: bars ? uPlot.paths.bars({ size: [0.78, 64], radius: 0.12, align: 1 }) : (paths[c.lineInterpolation] ?? paths.linear)(),
       points: { show: c.showPoints === "always" || c.drawStyle === "points" }, spanGaps: c.spanNulls === true, pxAlign: 0,
     };
   }
@@ -219,7 +219,7 @@ export class TimeSeries {
     attr(button, "aria-pressed", String(!this.hidden.has(item.name)));
     attr(button, "title", brief(item.name, 300));
     say(button.lastElementChild, brief(item.name, 80));
-    wanted.forEach((c, k) => say(el.children[k + 1], format(calcs[c].of(item.values), item.unit, item.decimals)));
+    wanted.forEach((c, k) => say(el.children[k + 1], item.legend?.find((l) => l.calc === c)?.text ?? format(calcs[c].of(item.values), item.unit, item.decimals)));
   }
 
   // toggle hides or shows a line; alone shows only that one, or all again.

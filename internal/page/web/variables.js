@@ -8,15 +8,21 @@ const searchFrom = 9; // options from which a list has a search box
 
 // control returns the element for one variable; change gets the chosen values.
 export function control(variable, chosen, change) {
+  if (variable.type === "textbox") return free(variable, chosen, change);
   return variable.multi ? many(variable, chosen, change) : one(variable, chosen, change);
 }
 
 const optionsOf = (v) => [...(v.all && !v.options.some((o) => o.value === all) ? [{ text: "All", value: all }] : []), ...v.options];
 
+function free(variable, chosen, change) {
+  const input = h("input", { type: "search", value: chosen[0] ?? "", maxlength: 1000, on: { change: () => change([input.value]) } });
+  return h("label", { class: "variable" }, h("span", {}, brief(variable.label || variable.name, 40)), input);
+}
+
 function one(variable, chosen, change) {
   const select = h("select", { on: { change: () => change([select.value]) } },
     optionsOf(variable).map((o) => h("option", { value: o.value, selected: chosen.includes(o.value) }, brief(o.text, 80))));
-  return h("label", { class: "variable" }, h("span", {}, brief(variable.label || variable.name, 40)), select);
+  return h("label", { class: "variable", title: variable.error ? brief(variable.error, 300) : null }, h("span", {}, brief(variable.label || variable.name, 40)), select);
 }
 
 function many(variable, chosen, change) {
