@@ -12,12 +12,12 @@ import (
 	"clickstream/pipelines"
 )
 
-// demoCommand runs broker, engine and both pipelines on this machine.
+// demoCommand runs broker, engine, both pipelines and the live page on this machine.
 func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "demo",
-		Usage: "Run everything on this machine: simulator, Kafka broker, ClickHouse engine, both pipelines",
-		Description: "Starts `clickstream broker`, `engine` and `init`, and the two pipelines, as child processes; starts\n" +
+		Usage: "Run everything on this machine: simulator, Kafka broker, ClickHouse engine, both pipelines, live page",
+		Description: "Starts `clickstream broker`, `engine`, `init` and `page`, and the two pipelines, as child processes; starts\n" +
 			"again what dies; shows what flows; stops in order and sums up. With KAFKA_BROKERS or CLICKHOUSE_ADDR\n" +
 			"in the environment it uses those servers and starts none of its own.\n\n" +
 			"Exit codes: 0 every event produced is stored or a dead letter, 1 failure or sums that differ,\n" +
@@ -30,6 +30,7 @@ func demoCommand() *cli.Command {
 			&cli.StringFlag{Name: "kafka", Value: "127.0.0.1:9092", Usage: "loopback `ADDRESS` of the broker; port 0 picks a free one"},
 			&cli.StringFlag{Name: "clickhouse", Value: "127.0.0.1:9000", Usage: "loopback `ADDRESS` of the engine, native protocol"},
 			&cli.StringFlag{Name: "clickhouse-http", Value: "127.0.0.1:8123", Usage: "loopback `ADDRESS` of the engine, HTTP"},
+			&cli.StringFlag{Name: "page", Value: "127.0.0.1:3000", Usage: "loopback `ADDRESS` of the live page; empty for none"},
 		},
 		Action: runDemo,
 	}
@@ -47,7 +48,7 @@ func runDemo(c *cli.Context) error {
 	return demo.Run(ctx, abort, demo.Config{
 		Program: program, Version: version,
 		Data: c.String("data"), Reset: c.Bool("reset"), Rate: c.Int("rate"), For: c.Duration("for"),
-		Kafka: c.String("kafka"), ClickHouse: c.String("clickhouse"), ClickHouseHTTP: c.String("clickhouse-http"),
+		Kafka: c.String("kafka"), ClickHouse: c.String("clickhouse"), ClickHouseHTTP: c.String("clickhouse-http"), Page: c.String("page"),
 		Produce: pipelines.Produce, Consume: pipelines.Consume,
 		Env: func(name string) string { value, _ := lookupEnv(c.Context, name); return value },
 		Out: os.Stdout,

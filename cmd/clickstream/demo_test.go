@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,16 +22,17 @@ type demoProc struct {
 	*proc
 	data string
 	// Addresses, from the banner.
-	kafka, native, http, producer, consumer string
+	page, kafka, native, http, producer, consumer string
 }
 
 // startDemo starts a demo and reads its banner.
 func startDemo(t *testing.T, data string, args ...string) *demoProc {
 	t.Helper()
-	args = append([]string{"demo", "--data", data, "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0"}, args...)
+	args = append([]string{"demo", "--data", data, "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0", "--page", "127.0.0.1:0"}, args...)
 	d := &demoProc{proc: start(t, nil, args...), data: data}
 	servers := d.awaitLine(`kafka (\S+) -> clickhouse (\S+)\n`)
 	d.kafka, d.native = servers[0], servers[1]
+	d.page = d.awaitLine(`(?m)^  page +http://(\S+)$`)[0]
 	d.http = d.awaitLine(`curl 'http://(\S+)/'`)[0]
 	pages := d.awaitLine(`http://(\S+)/metrics \(producer\), http://(\S+)/metrics \(consumer\)`)
 	d.producer, d.consumer = pages[0], pages[1]
@@ -53,7 +56,7 @@ func (d *demoProc) sum(name string) string {
 // gone waits until nobody serves on any of the demo's ports nor holds its folders.
 func (d *demoProc) gone() {
 	d.t.Helper()
-	for _, address := range []string{d.kafka, d.native, d.http, d.producer, d.consumer} {
+	for _, address := range []string{d.page, d.kafka, d.native, d.http, d.producer, d.consumer} {
 		await(d.t, "the end of whoever serves on "+address, func() error {
 			conn, err := net.DialTimeout("tcp", address, time.Second)
 			if err != nil {
@@ -116,6 +119,7 @@ func (d *demoProc) checkSums() {
 func TestDemo(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	d := startDemo(t, data, "--for", "5s", "--rate", "200")
+	d.pageCounts()
 	other := start(t, nil, "demo", "--data", data)
 	if code := other.exit(); code != exitFailure || !strings.Contains(other.out.String(), fmt.Sprintf("in use by process %d ", d.cmd.Process.Pid)) {
 		t.Errorf("a second demo on the folder: exit code %d, want %d and the holder:\n%s", code, exitFailure, other.out)
@@ -174,7 +178,7 @@ func TestDemoChildrenKilled(t *testing.T) {
 	d := startDemo(t, data, "--rate", "1000")
 	d.awaitLine(`first row after`)
 	for _, child := range []struct{ name, address string }{
-		{"consumer", d.consumer}, {"engine", d.native}, {"broker", d.kafka}, {"producer", d.producer},
+		{"consumer", d.consumer}, {"engine", d.native}, {"broker", d.kafka}, {"producer", d.producer}, {"page", d.page},
 	} {
 		pid := d.pid(child.address)
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
@@ -203,6 +207,24 @@ func (d *demoProc) pid(address string) int {
 		return err
 	})
 	return pid
+}
+
+// pageCounts waits until the live page counts rows of this demo.
+func (d *demoProc) pageCounts() {
+	d.t.Helper()
+	await(d.t, "rows on the page", func() error {
+		var counts struct{ Total, Good, Bad int64 }
+		answer, err := http.Get("http://" + d.page + "/api/counts")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		err = json.NewDecoder(answer.Body).Decode(&counts)
+		if err == nil && (counts.Good == 0 || counts.Total != counts.Good+counts.Bad) {
+			err = fmt.Errorf("counts are %+v", counts)
+		}
+		return err
+	})
 }
 
 // rowsGrow waits until rows are stored that were not there before.
@@ -252,11 +274,11 @@ func TestDemoTakenPort(t *testing.T) {
 	}
 	defer l.Close()
 	taken := l.Addr().String()
-	p := start(t, nil, "demo", "--data", t.TempDir(), "--kafka", taken, "--clickhouse", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0")
+	p := start(t, nil, "demo", "--data", t.TempDir(), "--kafka", taken, "--clickhouse", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0", "--page", taken)
 	if code := p.exit(); code != exitFailure {
 		t.Errorf("exit code %d, want %d", code, exitFailure)
 	}
-	for _, want := range []string{taken + " is in use by ", "clickstream demo --kafka 127.0.0.1:"} {
+	for _, want := range []string{taken + " is in use by ", "clickstream demo --kafka 127.0.0.1:", " --page 127.0.0.1:"} {
 		if !strings.Contains(p.out.String(), want) {
 			t.Errorf("the error does not say %q:\n%s", want, p.out)
 		}
@@ -266,7 +288,7 @@ func TestDemoTakenPort(t *testing.T) {
 // TestDemoWithoutLibrary: what the engine says reaches the terminal, not a log alone.
 func TestDemoWithoutLibrary(t *testing.T) {
 	p := start(t, []string{"CLICKSTREAM_ENGINE_LIBRARY=", "XDG_CACHE_HOME=" + t.TempDir(), "HOME=" + t.TempDir()},
-		"demo", "--data", t.TempDir(), "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0")
+		"demo", "--data", t.TempDir(), "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--clickhouse-http", "127.0.0.1:0", "--page", "127.0.0.1:0")
 	if code := p.exit(); code != exitFailure || !strings.Contains(p.out.String(), "make engine") {
 		t.Errorf("exit code %d, want %d and `make engine`:\n%s", code, exitFailure, p.out)
 	}
@@ -282,7 +304,7 @@ func TestDemoOnOtherServers(t *testing.T) {
 	consume.stop()
 	s.produce(eventJSON(3)) // a backlog, which the demo stores
 	data := t.TempDir()
-	p := start(t, s.env(), "demo", "--data", data, "--for", "2s")
+	p := start(t, s.env(), "demo", "--data", data, "--for", "2s", "--page", "")
 	p.awaitLine(`kafka ` + regexp.QuoteMeta(s.brokerAddr) + ` \(from KAFKA_BROKERS\) -> clickhouse ` + regexp.QuoteMeta(s.native) + ` \(from CLICKHOUSE_ADDR\)`)
 	if code := p.exit(); code != exitOK {
 		t.Fatalf("exit code %d, want 0:\n%s", code, p.out)

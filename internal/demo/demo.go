@@ -1,5 +1,5 @@
 // Package demo runs the whole of clickstream on one machine, as compose does with
-// containers: broker, engine, init, producer and consumer are child processes of
+// containers: broker, engine, init, producer, consumer and page are child processes of
 // the same binary, so that what a user sees, kills and restarts here is what runs
 // anywhere. The demo itself only starts, watches, reads numbers and stops.
 package demo
@@ -28,6 +28,8 @@ type Config struct {
 	// Kafka, ClickHouse and ClickHouseHTTP are the addresses to serve on; a port of
 	// 0 is replaced by a free one.
 	Kafka, ClickHouse, ClickHouseHTTP string
+	// Page is the address of the live page; empty: none is served.
+	Page string
 	// Produce and Consume are the pipelines, as YAML.
 	Produce, Consume string
 	// Env looks a variable up, "" for none: the pipelines' own (decisions.md 13).
@@ -99,7 +101,7 @@ type demo struct {
 	launcher   *launcher
 	supervisor *supervisor
 
-	broker, engine, consumer, producer *kept
+	broker, engine, consumer, producer, page *kept
 
 	topicReader *topicReader
 	tableReader *tableReader
@@ -152,6 +154,9 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.consumer = d.supervisor.keep(d.plan.consumer())
 	d.producer = d.supervisor.keep(d.plan.producer())
+	if d.Page != "" {
+		d.page = d.supervisor.keep(d.plan.page())
+	}
 	return nil
 }
 
@@ -203,6 +208,7 @@ func (d *demo) stop() {
 
 // close ends the servers, once nobody reads from them any more.
 func (d *demo) close() {
+	d.page.stop()
 	if d.topicReader != nil {
 		d.topicReader.close()
 	}

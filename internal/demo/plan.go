@@ -26,6 +26,7 @@ type plan struct {
 const (
 	pipelineGrace = 35 * time.Second
 	serverGrace   = 30 * time.Second
+	pageGrace     = 5 * time.Second // it holds nothing
 )
 
 // initWait is enough for servers of others to answer; our own are ready by then.
@@ -37,6 +38,7 @@ const initWait = "10s"
 const (
 	serverMemory   = "192MiB"
 	pipelineMemory = "160MiB"
+	pageMemory     = "96MiB"
 )
 
 func (p plan) broker() service {
@@ -77,6 +79,18 @@ func (p plan) consumer() service {
 	return s
 }
 
+// page shows the same boards as compose's Grafana.
+func (p plan) page() service {
+	return service{
+		name:     "page",
+		args:     []string{"page", "--listen", p.Page},
+		env:      append(p.env(""), memory(pageMemory)...),
+		ready:    "page ready",
+		orphaned: syscall.SIGKILL,
+		grace:    pageGrace,
+	}
+}
+
 func (p plan) pipeline(name, path, http string) service {
 	return service{
 		name:     name,
@@ -114,12 +128,12 @@ func (p plan) banner() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "clickstream %s demo: %s -> kafka %s -> clickhouse %s\n",
 		p.Version, rateText(p.Rate), owned(p.Kafka, p.ownKafka, "KAFKA_BROKERS"), owned(p.ClickHouse, p.ownClickHouse, "CLICKHOUSE_ADDR"))
+	if p.Page != "" {
+		fmt.Fprintf(&b, "  page     http://%s\n", p.Page)
+	}
 	fmt.Fprintf(&b, "  data     %s, logs of every process in %s\n", p.folder.path, p.folder.dir(logsDir))
 	if p.ownClickHouse {
 		fmt.Fprintf(&b, "  query    curl 'http://%s/' --data 'SELECT event_type, count() FROM %s.events GROUP BY event_type'\n", p.ClickHouseHTTP, p.login.database)
-	}
-	if p.ownKafka {
-		fmt.Fprintf(&b, "  records  kcat -b %s -t %s\n", p.Kafka, p.topic)
 	}
 	fmt.Fprintf(&b, "  metrics  http://%s/metrics (producer), http://%s/metrics (consumer)\n", p.producerHTTP, p.consumerHTTP)
 	fmt.Fprintf(&b, "  stop     %s\n", p.stopText())

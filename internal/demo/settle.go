@@ -44,6 +44,9 @@ func (p *plan) ports() []port {
 	if p.ownClickHouse {
 		ports = append(ports, port{"clickhouse", &p.ClickHouse}, port{"clickhouse-http", &p.ClickHouseHTTP})
 	}
+	if p.Page != "" {
+		ports = append(ports, port{"page", &p.Page})
+	}
 	return ports
 }
 

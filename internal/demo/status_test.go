@@ -118,7 +118,7 @@ func TestScreen(t *testing.T) {
 
 func TestBanner(t *testing.T) {
 	p := plan{
-		Config:   Config{Version: "1.2.3", Rate: 100, Kafka: "127.0.0.1:9092", ClickHouse: "127.0.0.1:9000", ClickHouseHTTP: "127.0.0.1:8123"},
+		Config:   Config{Version: "1.2.3", Rate: 100, Kafka: "127.0.0.1:9092", ClickHouse: "127.0.0.1:9000", ClickHouseHTTP: "127.0.0.1:8123", Page: "127.0.0.1:3000"},
 		folder:   &folder{path: "/somewhere/data"},
 		login:    login{database: "clickstream"},
 		topic:    "clickstream",
@@ -128,7 +128,7 @@ func TestBanner(t *testing.T) {
 	own := p.banner()
 	golden(t, "banner_own", own)
 	p.ownKafka, p.ownClickHouse, p.For, p.Rate = false, false, 30*time.Second, 0
-	p.Kafka, p.ClickHouse = "kafka-1:9092,kafka-2:9092", "ch-1:9000"
+	p.Kafka, p.ClickHouse, p.Page = "kafka-1:9092,kafka-2:9092", "ch-1:9000", ""
 	golden(t, "banner_other", p.banner())
 	if n := strings.Count(own, "\n"); n > 6 {
 		t.Errorf("the banner has %d lines, want at most 6", n)

@@ -108,7 +108,7 @@ func (d *demo) lookForRow(ctx context.Context, shown *status) bool {
 
 // trimLogs bounds the children's logs. One that cannot be is no reason to stop.
 func (d *demo) trimLogs() {
-	for _, name := range []string{"broker", "engine", "consumer", "producer"} {
+	for _, name := range []string{"broker", "engine", "consumer", "producer", "page"} {
 		_ = trimLog(logPath(d.folder.dir(logsDir), name), maxLogBytes)
 	}
 }
