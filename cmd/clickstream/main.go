@@ -80,6 +80,7 @@ func commands() []*cli.Command {
 		brokerCommand(),
 		engineCommand(),
 		initCommand(),
+		verifyCommand(),
 		healthcheckCommand(),
 		// Benthos' own studio command talks to a third party's host.
 		{Name: "studio", Hidden: true, Action: func(*cli.Context) error {
