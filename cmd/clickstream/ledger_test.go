@@ -192,6 +192,33 @@ func (s *stack) listCommitted() (map[int32]int64, error) {
 	return committed, err
 }
 
+// awaitCommitted waits until the group has committed all of the topic, for as long as
+// it gets further.
+func (s *stack) awaitCommitted() {
+	s.t.Helper()
+	for last := int64(-1); ; {
+		left := int64(0)
+		await(s.t, "the group to get further", func() error {
+			committed, err := s.listCommitted()
+			if err != nil {
+				return err // no consumer has joined yet
+			}
+			left = 0
+			for partition, end := range s.ends("clickstream") {
+				left += end - max(0, committed[partition])
+			}
+			if left == last {
+				return fmt.Errorf("%d records to go", left)
+			}
+			return nil
+		})
+		if left == 0 {
+			return
+		}
+		last = left
+	}
+}
+
 // allCommitted fails unless the group has committed all of the topic.
 func (s *stack) allCommitted() {
 	s.t.Helper()

@@ -13,6 +13,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/urfave/cli/v2"
 
+	"clickstream/internal/pack"
 	"clickstream/internal/process"
 )
 
@@ -55,6 +56,11 @@ func (p *pipeline) onRun(*cli.Context) error {
 // onConfig is called with the parsed configuration before anything is built.
 func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 	p.resources = conf.Resources()
+	if root, err := conf.FieldAny(); err == nil {
+		if config, ok := root.(map[string]any); ok && pack.Fits(config) {
+			pack.Allow()
+		}
+	}
 	return nil
 }
 

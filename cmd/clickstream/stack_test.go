@@ -133,15 +133,22 @@ func (p *pipelineProc) awaitReady(want int) {
 // systems give to outgoing connections: a server that was killed finds it free again.
 func freeAddress(t testing.TB) string {
 	t.Helper()
+	address, err := findAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+func findAddress() (address string, err error) {
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(9_000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return address
+		address = fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(9_000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", address); err == nil {
+			return address, l.Close()
 		}
 	}
-	t.Fatal("no free port from 12000 to 20999")
-	return ""
+	return "", err
 }
 
 // connect opens the engine as an outside program would.

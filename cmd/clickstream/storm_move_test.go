@@ -11,12 +11,14 @@ type move struct {
 	wait   time.Duration // after the move before
 	calm   bool          // let everything recover first, and measure this recovery alone
 	double bool          // kill two at once
+	again  bool          // kill it a second time while it starts, after a moment
 	victim string
 	other  string
 	// afterInsert waits until a consumer that is to be hit has inserted, then for delay.
 	afterInsert bool
 	delay       time.Duration
 	pause       time.Duration    // stop for so long instead of a kill
+	replace     bool             // and start another meanwhile, as if it were dead
 	lag         [2]time.Duration // from the kills to the restarts
 	member      int              // which of two consumers
 }
@@ -27,20 +29,24 @@ func (p *plan) drawn(seed, n uint64) move {
 	below := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
 	s := move{
 		wait: below(2 * p.wait), delay: below(300 * time.Millisecond),
-		victim: p.pick(r), other: p.pick(r), member: r.IntN(2),
+		victim: p.pick(r), other: p.pick(r), member: r.IntN(3) / 2,
 		lag: [2]time.Duration{below(time.Second), below(time.Second)},
 	}
-	s.afterInsert = r.IntN(10) < 8
+	s.afterInsert = r.IntN(10) < 5
 	switch kind, long := r.IntN(100), r.IntN(10); {
-	case kind < 15:
+	case kind < 20:
 		s.calm = true
-	case kind < 27:
+	case kind < 32:
 		s.double = s.other != s.victim
-	case kind < 27+p.pauses && long < 6:
+	case kind < 44:
+		s.again = true
+	case kind < 44+p.pauses && s.victim == "consumer" && long < 4:
+		s.pause, s.replace = below(6*time.Second), true
+	case kind < 44+p.pauses && long < 7:
 		s.pause = below(2 * time.Second)
-	case kind < 27+p.pauses && long < 9 || kind < 27+p.pauses && s.victim != "consumer":
+	case kind < 44+p.pauses && long < 9 || kind < 44+p.pauses && s.victim != "consumer":
 		s.pause = 2*time.Second + below(3*time.Second) // an insert that is on its way runs out of time
-	case kind < 27+p.pauses:
+	case kind < 44+p.pauses:
 		s.pause = 10*time.Second + below(2*time.Second) // the group gives its partitions to another
 	}
 	return s

@@ -15,6 +15,7 @@ type tally struct {
 	byName    map[string]int
 	inserting int // of the consumers killed: had inserted since their start
 	pauses    int
+	replaced  int // consumers stopped and taken for dead
 	held      int // times that the storm held its fire
 	recovery  map[string][]time.Duration
 	startedAt time.Time
@@ -84,7 +85,7 @@ func (s *storm) summary(a *audit, resolved int, took time.Duration) {
 		kills = append(kills, fmt.Sprintf("%s %d", name, s.byName[name]))
 	}
 	line("seed", "%d", s.seed)
-	line("kills", "%d: %s; %d processes stopped and continued", s.kills, strings.Join(kills, ", "), s.pauses)
+	line("kills", "%d: %s; besides %d processes stopped and continued, %d consumers stopped, replaced, and continued", s.kills, strings.Join(kills, ", "), s.pauses, s.replaced)
 	line("consumers that had inserted", "%d of %d killed", s.inserting, s.byName["consumer"])
 	line("records acknowledged", "%d of the ledger, %d of unknown outcome (%d are in the topic)", len(s.ledger.acked), len(s.ledger.unknown), resolved)
 	line("records in the topic", "%d, %d of them bad", a.records, a.bad)
@@ -101,7 +102,7 @@ func (s *storm) summary(a *audit, resolved int, took time.Duration) {
 		if s.services[name] == nil || s.services[name].ready == "" {
 			what = "its first row after its start"
 		}
-		line("recovery of the "+name, "median %.1f s, at most %.1f s (%d measured undisturbed; %s)", d[len(d)/2].Seconds(), d[len(d)-1].Seconds(), len(d), what)
+		line("recovery: "+name, "median %.1f s, at most %.1f s (%d measured undisturbed; %s)", d[len(d)/2].Seconds(), d[len(d)-1].Seconds(), len(d), what)
 	}
 	line("longest without a new row", "%.1f s; waited for one before going on %d times", time.Duration(s.longest.Load()).Seconds(), s.held)
 	line("time", "%s: storm %s (%.1f s a kill), drain %s, check %s", time.Since(s.began).Round(time.Second), s.blewFor.Round(time.Second),

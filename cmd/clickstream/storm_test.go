@@ -39,7 +39,7 @@ type share struct {
 // own, and the whole topic, held against the tables by coordinate and content.
 func TestStorm(t *testing.T) {
 	p := plan{
-		rate: 700, ledger: 300, wait: 1200 * time.Millisecond, pauses: 12,
+		rate: 1_700, ledger: 300, wait: 1200 * time.Millisecond, pauses: 20,
 		victims: []share{{"consumer", 52}, {"engine", 18}, {"broker", 15}, {"producer", 15}},
 	}
 	p.kills, p.length = extent(t, 40*time.Second)
@@ -222,12 +222,15 @@ func (s *storm) make(now move) {
 	}
 	v := s.target(now.victim, now.member)
 	r := v.living()
-	if r == nil {
-		return
-	}
 	if now.victim == "consumer" && now.afterInsert {
 		s.awaitInserted(r)
 		s.sleep(now.delay)
+	}
+	if now.replace {
+		s.note("%s is stopped for %s and replaced", v.name, now.pause)
+		v.replace(r, now.pause, 10*now.delay)
+		s.replaced++
+		return
 	}
 	if now.pause > 0 {
 		s.note("%s is stopped for %s", v.name, now.pause)
@@ -236,19 +239,26 @@ func (s *storm) make(now move) {
 		return
 	}
 	s.strike(v, r, now.lag[0])
-	if now.double {
-		if other := s.target(now.other, now.member); other != v {
-			if r := other.living(); r != nil {
-				s.strike(other, r, now.lag[1])
-			}
-		}
+	if now.double || now.again {
+		s.strikeNext(v, now)
 	}
 	if now.calm {
 		s.measure(v)
 	}
 }
 
-// strike kills a run and counts it.
+// strikeNext makes the second kill of a move.
+func (s *storm) strikeNext(v *victim, now move) {
+	if now.again {
+		v.living()
+		s.sleep(2 * now.delay)
+	} else {
+		v = s.target(now.other, now.member)
+	}
+	s.strike(v, v.living(), now.lag[1])
+}
+
+// strike kills a life and counts it.
 func (s *storm) strike(v *victim, r *life, lag time.Duration) {
 	inserted := r.hasInserted()
 	select {
@@ -277,15 +287,7 @@ func (s *storm) sleep(d time.Duration) bool {
 // committed all that there is.
 func (s *storm) drain() {
 	s.note("the storm is over")
-	for _, v := range s.all() {
-		v.living()
-	}
-	s.await("nothing to be stopped", func() error {
-		if n := s.paused.Load(); n > 0 {
-			return fmt.Errorf("%d processes", n)
-		}
-		return nil
-	})
+	s.settle()
 	s.ledger.stop(s.t)
 	s.services["producer"].retire(true)
 	s.await("everything to be committed", func() error {

@@ -14,9 +14,9 @@ import (
 type victim struct {
 	*storm
 	name    string
-	address string                               // of a pipeline's HTTP server
-	ready   string                               // begins the line that says a server listens
+	ready   string                               // begins the line that says a server listens; pipelines have none
 	command func(start int) (env, args []string) // of its nth start
+	unnamed bool                                 // a consumer whose death the group has to notice
 
 	mu      sync.Mutex
 	current *life // nil while it is down
@@ -29,6 +29,7 @@ type victim struct {
 type life struct {
 	*proc
 	victim   *victim
+	address  string // of a pipeline's HTTP server
 	began    time.Time
 	ended    atomic.Bool // by the storm
 	listens  chan struct{}
@@ -45,12 +46,19 @@ func (v *victim) up() {
 	}
 	env, args := v.command(v.starts)
 	v.starts++
+	// A new address each time: the one before may be held by a process that is stopped.
+	address, err := findAddress()
+	if err != nil {
+		v.failf("%s: %v", v.name, err)
+		return
+	}
+	env = append(env, "HTTP_ADDRESS="+address)
 	p, err := launch(v.t, v.env(env...), args...)
 	if err != nil {
 		v.failf("%s: %v", v.name, err)
 		return
 	}
-	r := &life{proc: p, victim: v, began: time.Now(), listens: make(chan struct{}), inserted: make(chan struct{})}
+	r := &life{proc: p, victim: v, address: address, began: time.Now(), listens: make(chan struct{}), inserted: make(chan struct{})}
 	v.current = r
 	v.note("%s starts (pid %d)", v.name, p.cmd.Process.Pid)
 	v.workers.Go(func() { v.watch(r) })
@@ -79,7 +87,8 @@ func (v *victim) watch(r *life) {
 	}
 }
 
-// living waits until the service is up, which may be a millisecond ago.
+// living waits until the service is up, which may be a millisecond ago. It returns nil
+// only after the storm's end.
 func (v *victim) living() *life {
 	for {
 		v.mu.Lock()
@@ -117,6 +126,25 @@ func (v *victim) pause(r *life, d time.Duration) {
 	})
 }
 
+// replace starts the service anew while a life of it is only stopped, which whoever
+// started the new one took for dead. Later that one goes on, for a while.
+func (v *victim) replace(r *life, stopped, after time.Duration) {
+	r.ended.Store(true)
+	r.signal(syscall.SIGSTOP)
+	v.mu.Lock()
+	v.current = nil
+	v.mu.Unlock()
+	v.up()
+	v.workers.Go(func() {
+		v.sleep(stopped)
+		r.signal(syscall.SIGCONT)
+		v.note("%s: pid %d goes on beside its replacement", v.name, r.cmd.Process.Pid)
+		v.sleep(after)
+		r.kill()
+		v.note("%s: pid %d is gone: %s", v.name, r.cmd.Process.Pid, r.cmd.ProcessState)
+	})
+}
+
 // retire ends the service for good: in order, or by a kill.
 func (v *victim) retire(inOrder bool) {
 	v.mu.Lock()
@@ -138,8 +166,10 @@ func (v *victim) retire(inOrder bool) {
 	r.signal(syscall.SIGTERM)
 	select {
 	case <-r.done:
-		// 3: a stop in the middle of an outage leaves records to the next one.
-		if code := r.cmd.ProcessState.ExitCode(); code != exitOK && code != exitUnacked {
+		// 3: a stop in the middle of an outage leaves records to the next one. -1: it had
+		// only just begun, and did not listen for signals yet.
+		code := r.cmd.ProcessState.ExitCode()
+		if code != exitOK && code != exitUnacked && (code != -1 || time.Since(r.began) > 5*time.Second) {
 			v.failf("%s: exit code %d at a stop in order:\n%s", v.name, code, lastLines(r.out.String(), 30))
 		}
 	case <-time.After(patience):
@@ -162,7 +192,7 @@ func (r *life) awaitListening() {
 
 // awaitInsert closes inserted once the consumer has stored rows, by its own count.
 func (r *life) awaitInsert() {
-	p := &pipelineProc{proc: r.proc, address: r.victim.address}
+	p := &pipelineProc{proc: r.proc, address: r.address}
 	for {
 		if n, err := p.counter("clickstream_clickhouse_rows_total"); err == nil && n > 0 {
 			r.first = time.Since(r.began)
@@ -195,9 +225,8 @@ func (s *storm) newServices() {
 		"broker": {storm: s, name: "broker", ready: "broker ready", command: fixed("broker", "--data", s.dir+"/broker", "--listen", s.brokerAddr)},
 		"engine": {storm: s, name: "engine", ready: "engine ready", command: fixed("engine", "--data", s.dir+"/engine", "--native", s.native, "--http", s.http)},
 	}
-	producer := freeAddress(s.t)
-	s.services["producer"] = &victim{storm: s, name: "producer", address: producer, command: func(int) ([]string, []string) {
-		return []string{"HTTP_ADDRESS=" + producer, fmt.Sprintf("RATE=%d", s.plan.rate)}, []string{"-c", "../../pipelines/produce.yaml"}
+	s.services["producer"] = &victim{storm: s, name: "producer", command: func(int) ([]string, []string) {
+		return []string{fmt.Sprintf("RATE=%d", s.plan.rate)}, []string{"-c", "../../pipelines/produce.yaml"}
 	}}
 	s.services["consumer-1"] = s.newConsumer("consumer-1", "storm-1")
 }
@@ -205,12 +234,11 @@ func (s *storm) newServices() {
 // newConsumer makes a consumer, named for the group or not. Every other start has
 // small and frequent inserts, so that faults meet many of them.
 func (s *storm) newConsumer(name, instance string) *victim {
-	address := freeAddress(s.t)
-	return &victim{storm: s, name: name, address: address, command: func(start int) ([]string, []string) {
+	return &victim{storm: s, name: name, unnamed: instance == "", command: func(start int) ([]string, []string) {
 		args := []string{"-c", "../../pipelines/consume.yaml"}
 		if rand.New(rand.NewPCG(s.seed, uint64(start)<<8+uint64(name[len(name)-1]))).IntN(2) == 0 {
 			args = append(args, quick...)
 		}
-		return []string{"HTTP_ADDRESS=" + address, "KAFKA_INSTANCE_ID=" + instance}, args
+		return []string{"KAFKA_INSTANCE_ID=" + instance}, args
 	}}
 }

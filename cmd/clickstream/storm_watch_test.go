@@ -152,9 +152,6 @@ func (s *storm) awaitInserted(r *life) {
 // measure waits for the recovery from a kill that nothing else disturbs.
 func (s *storm) measure(v *victim) {
 	r := v.living()
-	if r == nil {
-		return
-	}
 	before := s.rows.Load()
 	if strings.HasPrefix(v.name, "consumer") {
 		s.await(v.name+" to insert", func() error {
@@ -163,11 +160,11 @@ func (s *storm) measure(v *victim) {
 			}
 			return nil
 		})
-		if v != s.second || s.plan.two { // the partitions of one without a name wait for its session's end
-			s.recovered("consumer", r.first)
-		} else {
-			s.recovered("consumer without a name, or new", r.first)
+		name := "consumer"
+		if v.unnamed { // its partitions wait for the end of its session
+			name = "consumer, unnamed"
 		}
+		s.recovered(name, r.first)
 		return
 	}
 	since := r.began
