@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // consumer is the loop's state. One goroutine reads and scans, one inserts and
@@ -88,31 +89,40 @@ func (l *consumer) read(ctx context.Context) error {
 
 // fill reads into one block until it is full, or old enough.
 func (l *consumer) fill(ctx context.Context, b *block, before int) (read int, _ error) {
-	poll, cancel := ctx, context.CancelFunc(func() {})
-	defer func() { cancel() }()
-	var f fields
-	for b.rows < l.block && !b.full() && (l.count == 0 || before+read < l.count) {
+	poll, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var old *time.Timer
+	for b.rows < l.block && poll.Err() == nil && (l.count == 0 || before+read < l.count) {
 		fetches := l.client.PollRecords(poll, l.block-b.rows)
-		if err := fetches.Err0(); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
-			return read, err
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if l.scan.scan(r.Value, &f) {
-				b.add(&f, r)
-			} else {
-				l.bad++
+		for _, e := range fetches.Errors() {
+			if !errors.Is(e.Err, context.Canceled) {
+				return read, fmt.Errorf("fetch: %w", e.Err)
 			}
-			b.commits[r.Partition] = kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1}
-		})
-		n := fetches.NumRecords()
-		if read += n; read > 0 && read == n {
-			poll, cancel = context.WithTimeout(ctx, l.flushAfter)
 		}
-		if poll.Err() != nil {
-			break
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) { l.add(b, p.Records) })
+		if read += fetches.NumRecords(); read > 0 && old == nil {
+			old = time.AfterFunc(l.flushAfter, cancel)
+			defer old.Stop()
 		}
 	}
 	return read, nil
+}
+
+// add scans records of one partition into the block.
+func (l *consumer) add(b *block, records []*kgo.Record) {
+	if len(records) == 0 {
+		return
+	}
+	var f fields
+	for _, r := range records {
+		if l.scan.scan(r.Value, &f) {
+			b.add(&f, r)
+		} else {
+			l.bad++
+		}
+	}
+	last := records[len(records)-1]
+	b.commits[last.Partition] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
 }
 
 // store inserts blocks and commits what is in them.
@@ -125,7 +135,7 @@ func (l *consumer) store() error {
 		}
 		var failed error
 		l.client.CommitOffsetsSync(context.Background(), map[string]map[int32]kgo.EpochOffset{l.topic: b.commits},
-			func(_ *kgo.Client, _ *kmsgRequest, _ *kmsgResponse, err error) { failed = err })
+			func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) { failed = err })
 		if failed != nil {
 			return fmt.Errorf("commit: %w", failed)
 		}

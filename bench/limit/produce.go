@@ -9,14 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"clickstream/internal/event"
-)
-
-type (
-	kmsgRequest  = kmsg.OffsetCommitRequest
-	kmsgResponse = kmsg.OffsetCommitResponse
 )
 
 // slab is how many records are allocated at a time.

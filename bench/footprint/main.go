@@ -1,3 +1,5 @@
+// Command footprint prints what a process and all its children cost. `make
+// bench-footprint` looks at a whole demo with it.
 package main
 
 import (
@@ -6,11 +8,23 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
+	"os"
+	"os/signal"
 	"slices"
 	"syscall"
 	"time"
+
+	"clickstream/bench/proc"
 )
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := footprint(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "footprint:", err)
+		os.Exit(1)
+	}
+}
 
 // footprint prints what a process and its children cost: CPU as a share of one core,
 // memory as the sum of their proportional set sizes.
@@ -21,11 +35,11 @@ func footprint(ctx context.Context, args []string, out io.Writer) error {
 	after := f.Duration("after", 0, "wait this long first, until it runs evenly")
 	window := f.Duration("for", time.Minute, "measure this long")
 	every := f.Duration("every", 5*time.Second, "pause between two looks at the memory")
-	if err := parse(f, args); err != nil {
+	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if *pid <= 0 || *window <= 0 || *every <= 0 || *after < 0 {
-		return &usageError{errors.New("want --pid of a process, --for and --every of more than 0, --after of 0s or more")}
+		return errors.New("want --pid of a process, --for and --every of more than 0, --after of 0s or more")
 	}
 	if err := pause(ctx, *after); err != nil {
 		return err
@@ -86,7 +100,7 @@ type cost struct {
 // look adds up the tree as it is now. A process that came since the last look has
 // spent all of its CPU within the window; of one that has gone, the last look counts.
 func (c *cost) look() error {
-	processes, err := tree(c.root)
+	processes, err := proc.Tree(c.root)
 	if err != nil {
 		return err
 	}
@@ -95,22 +109,22 @@ func (c *cost) look() error {
 	}
 	var sum int64
 	for _, p := range processes {
-		memory, err := pss(p.pid)
-		if errors.Is(err, fs.ErrNotExist) || gone(err) {
+		memory, err := proc.PSS(p.PID)
+		if proc.Gone(err) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		a := c.known[identity{p.pid, p.started}]
+		a := c.known[identity{p.PID, p.Started}]
 		if a == nil {
-			a = &account{name: p.name}
+			a = &account{name: p.Name}
 			if c.looks == 0 {
-				a.first = p.cpu
+				a.first = p.CPU
 			}
-			c.known[identity{p.pid, p.started}] = a
+			c.known[identity{p.PID, p.Started}] = a
 		}
-		a.last, a.memory, a.most = p.cpu, memory, max(a.most, memory)
+		a.last, a.memory, a.most = p.CPU, memory, max(a.most, memory)
 		sum += memory
 	}
 	c.looks++
@@ -118,9 +132,6 @@ func (c *cost) look() error {
 	c.most = max(c.most, sum)
 	return nil
 }
-
-// gone tells whether the process ended while its files were read.
-func gone(err error) bool { return errors.Is(err, syscall.ESRCH) }
 
 func (c *cost) print(out io.Writer, took time.Duration) {
 	all := make([]*account, 0, len(c.known))

@@ -1,0 +1,5 @@
+package main
+
+import "context"
+
+func big(context.Context, options) error { return nil }
