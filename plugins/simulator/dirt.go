@@ -43,7 +43,7 @@ var dirtProse = [dirtKinds]string{
 	late:          "an event dated a minute to three days ago",
 	outOfOrder:    "an event dated up to 30 s before those sent already",
 	clockSkew:     "an event dated a minute to three hours ahead, always the same for a user",
-	malformedJSON: "no JSON: cut off, half of another event behind it, a bare word",
+	malformedJSON: "no JSON: cut off, more data behind the object, NaN as a price, a form instead",
 	missingField:  "one of the six fields is missing or null",
 	extraField:    "fields that nobody asked for",
 	wrongType:     "a field of another type",
@@ -181,7 +181,8 @@ func (d *dirt) deface(doc string, e event.Event, kind dirtKind) (string, string)
 	case malformedJSON:
 		reason = event.ReasonJSON
 		cut := 1 + d.draws.IntN(len(doc)-1)
-		ways = []way{{doc[cut:], ""}, {doc, doc + doc[:cut]}, {price, `"price":NaN`}, {doc, "undefined"}}
+		ways = []way{{doc[cut:], ""}, {doc, doc + doc[:cut]}, {price, `"price":NaN`},
+			{doc, "event_id=" + id[12:len(id)-1] + "&event_type=" + e.Type.String()}}
 	case missingField:
 		reason = event.ReasonMissing
 		ways = []way{{id + ",", ""}, {what + ",", ""}, {user + ",", ""}, {product + ",", ""}, {price + ",", ""}, {"," + when, ""},
@@ -192,7 +193,7 @@ func (d *dirt) deface(doc string, e event.Event, kind dirtKind) (string, string)
 	case wrongType:
 		reason = event.ReasonType
 		ways = []way{{price, `"price":"29.99"`}, {user, `"user_id":42`}, {product, `"product_id":["a","b"]`}, {when, `"timestamp":1700000000`},
-			{id, `"event_id":"order-1"`}, {what, `"event_type":true`}}
+			{id, quoted("event_id", "order-"+id[12:20])}, {what, `"event_type":true`}}
 	case hugeValue:
 		reason = event.ReasonRange
 		ways = []way{{price, `"price":1e400`}, {price, `"price":` + strconv.Itoa(1_000_000_000_001+d.draws.IntN(1_000_000))}, {when, `"timestamp":"9999-12-31T23:59:59.999Z"`},

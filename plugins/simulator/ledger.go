@@ -125,7 +125,8 @@ func appendID(dst []byte, id [16]byte) []byte {
 	return dst
 }
 
-// appendHash writes a hash in 16 digits, as ClickHouse's lower(hex(xxHash64(...))) does.
+// appendHash writes a hash in 16 digits, as ClickHouse's
+// lower(leftPad(hex(xxHash64(payload)), 16, '0')) does.
 func appendHash(dst []byte, sum uint64) []byte {
 	var raw [8]byte
 	for i := range raw {
