@@ -40,8 +40,8 @@ func (r *run) noteBeyond(ctx context.Context) error {
 		if int(p) >= len(ends) || p < 0 {
 			r.report.note(fmt.Sprintf("partition %d: has rows, and the topic has %d partitions", p, len(ends)))
 		} else if end := ends[p].end; tops[p] >= end {
-			r.report.note(fmt.Sprintf("partition %d: rows go up to offset %s, the log ends at %s: the broker has lost records that are stored",
-				p, comma(tops[p]), comma(end)))
+			r.report.note(fmt.Sprintf("partition %d: rows go up to offset %d, the log ends at %d: the broker has lost records that are stored",
+				p, tops[p], end))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -15,11 +16,12 @@ type Range struct {
 // Count is how many offsets it has.
 func (r Range) Count() int64 { return r.Last - r.First + 1 }
 
+// String is plain digits, to be copied into a query.
 func (r Range) String() string {
 	if r.First == r.Last {
-		return comma(r.First)
+		return strconv.FormatInt(r.First, 10)
 	}
-	return comma(r.First) + "-" + comma(r.Last)
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
 // Counts are the sums of a partition or of all. Always

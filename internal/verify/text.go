@@ -88,7 +88,7 @@ func (f Finding) where() string {
 		text = "offsets " + strings.Join(list, ", ")
 	}
 	if more := f.Ranges - len(f.First); more > 0 {
-		text += fmt.Sprintf(" and %s more ranges, %s offsets in all", comma(int64(more)), comma(f.Offsets))
+		text += fmt.Sprintf(" and %s more, %s offsets in all", comma(int64(more)), comma(f.Offsets))
 	}
 	return text
 }
