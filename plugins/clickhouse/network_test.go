@@ -49,7 +49,7 @@ func underWay(o *output, l acked, t *testing.T, first, end int) <-chan error {
 func TestHalfRequest(t *testing.T) {
 	for _, protocol := range []string{"native", "http"} {
 		for _, direction := range []string{faultproxy.Up, faultproxy.Down} {
-			t.Run(protocol+" "+direction, func(t *testing.T) { sweep(t, protocol, direction) })
+			t.Run(protocol+" "+direction, func(t *testing.T) { t.Parallel(); sweep(t, protocol, direction) })
 		}
 	}
 }
@@ -119,6 +119,7 @@ func TestNetworkFaults(t *testing.T) {
 		"answers later than the insert": {faultproxy.Delay(faultproxy.Down, 1500), late},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f, p, o := behind(t, "native", "insert_timeout: 400ms")
 			l := acked{}
 			if err := <-underWay(o, l, t, 0, 100); err != nil {
@@ -188,8 +189,8 @@ func TestReconnectsLeakNothing(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if n == 4 {
-			goroutines, files = runtime.NumGoroutine(), openFiles(t)
+		if n < 5 {
+			goroutines, files = max(goroutines, runtime.NumGoroutine()), max(files, openFiles(t))
 		}
 	}
 	eventually(t, "goroutines and files to be few again", func() bool {

@@ -127,6 +127,7 @@ func TestServerAnswers(t *testing.T) {
 		"nobody knows these": {9999, "code 9999", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f, yaml := guarded(t)
 			p := startRefuser(t, f.Native, tc.code)
 			o, l := connected(t, strings.Replace(yaml, f.Native, p.l.Addr().String(), 1)), acked{}
