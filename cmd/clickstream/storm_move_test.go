@@ -62,3 +62,73 @@ func (p *plan) pick(r *rand.Rand) string {
 	}
 	return p.victims[0].name
 }
+
+// target returns the service of that name; of the consumers, one of those there are.
+func (s *storm) target(name string, member int) *victim {
+	switch {
+	case name != "consumer":
+		return s.services[name]
+	case member == 1 && s.second != nil:
+		return s.second
+	default:
+		return s.services["consumer-1"]
+	}
+}
+
+// make makes a move.
+func (s *storm) make(now move) {
+	s.sleep(now.wait)
+	s.holdFire()
+	if now.calm {
+		s.settle()
+	}
+	v := s.target(now.victim, now.member)
+	r := v.living()
+	if now.victim == "consumer" && now.afterInsert {
+		s.awaitInserted(r)
+		s.sleep(now.delay)
+	}
+	if now.replace {
+		s.note("%s is stopped for %s and replaced", v.name, now.pause)
+		v.replace(r, now.pause, 10*now.delay)
+		s.replaced++
+		return
+	}
+	if now.pause > 0 {
+		s.note("%s is stopped for %s", v.name, now.pause)
+		v.pause(r, now.pause)
+		s.pauses++
+		return
+	}
+	s.strike(v, r, now.lag[0])
+	if now.double || now.again {
+		s.strikeNext(v, now)
+	}
+	if now.calm {
+		s.measure(v)
+	}
+}
+
+// strikeNext makes the second kill of a move.
+func (s *storm) strikeNext(v *victim, now move) {
+	if now.again {
+		v.living()
+		s.sleep(2 * now.delay)
+	} else {
+		v = s.target(now.other, now.member)
+	}
+	s.strike(v, v.living(), now.lag[1])
+}
+
+// strike kills a life and counts it.
+func (s *storm) strike(v *victim, r *life, lag time.Duration) {
+	inserted := r.hasInserted()
+	select {
+	case <-r.done:
+		return // it ended by itself, which its watcher reports
+	default:
+	}
+	s.note("%s is killed after %s (has inserted: %t), starts again in %s", v.name, time.Since(r.began).Round(time.Millisecond), inserted, lag)
+	v.kill(r, lag)
+	s.count(v.name, inserted)
+}

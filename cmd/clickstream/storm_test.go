@@ -126,7 +126,7 @@ func newStorm(t *testing.T, p plan) *storm {
 func (s *storm) end() {
 	s.cancel()
 	for _, v := range s.all() {
-		v.retire(false)
+		v.retire(0)
 	}
 	s.workers.Wait()
 	if s.t.Failed() {
@@ -184,9 +184,9 @@ func (s *storm) over() bool {
 // one has no name, so that the group has to notice its death.
 func (s *storm) members(spell uint64) {
 	if s.second != nil {
-		second := s.second
+		second, grace := s.second, []time.Duration{patience, 0, 150 * time.Millisecond}[spell/3%3]
 		s.second = nil
-		s.workers.Go(func() { second.retire(spell%2 == 0) })
+		s.workers.Go(func() { second.retire(grace) })
 	}
 	switch spell % 3 {
 	case 1:
@@ -199,76 +199,6 @@ func (s *storm) members(spell uint64) {
 func (s *storm) join(instance string) {
 	s.second = s.newConsumer("consumer-2", instance)
 	s.second.up()
-}
-
-// target returns the service of that name; of the consumers, one of those there are.
-func (s *storm) target(name string, member int) *victim {
-	switch {
-	case name != "consumer":
-		return s.services[name]
-	case member == 1 && s.second != nil:
-		return s.second
-	default:
-		return s.services["consumer-1"]
-	}
-}
-
-// make makes a move.
-func (s *storm) make(now move) {
-	s.sleep(now.wait)
-	s.holdFire()
-	if now.calm {
-		s.settle()
-	}
-	v := s.target(now.victim, now.member)
-	r := v.living()
-	if now.victim == "consumer" && now.afterInsert {
-		s.awaitInserted(r)
-		s.sleep(now.delay)
-	}
-	if now.replace {
-		s.note("%s is stopped for %s and replaced", v.name, now.pause)
-		v.replace(r, now.pause, 10*now.delay)
-		s.replaced++
-		return
-	}
-	if now.pause > 0 {
-		s.note("%s is stopped for %s", v.name, now.pause)
-		v.pause(r, now.pause)
-		s.pauses++
-		return
-	}
-	s.strike(v, r, now.lag[0])
-	if now.double || now.again {
-		s.strikeNext(v, now)
-	}
-	if now.calm {
-		s.measure(v)
-	}
-}
-
-// strikeNext makes the second kill of a move.
-func (s *storm) strikeNext(v *victim, now move) {
-	if now.again {
-		v.living()
-		s.sleep(2 * now.delay)
-	} else {
-		v = s.target(now.other, now.member)
-	}
-	s.strike(v, v.living(), now.lag[1])
-}
-
-// strike kills a life and counts it.
-func (s *storm) strike(v *victim, r *life, lag time.Duration) {
-	inserted := r.hasInserted()
-	select {
-	case <-r.done:
-		return // it ended by itself, which its watcher reports
-	default:
-	}
-	s.note("%s is killed after %s (has inserted: %t), starts again in %s", v.name, time.Since(r.began).Round(time.Millisecond), inserted, lag)
-	v.kill(r, lag)
-	s.count(v.name, inserted)
 }
 
 // sleep waits, and tells whether the storm still goes on.
@@ -289,7 +219,7 @@ func (s *storm) drain() {
 	s.note("the storm is over")
 	s.settle()
 	s.ledger.stop(s.t)
-	s.services["producer"].retire(true)
+	s.services["producer"].retire(patience)
 	s.await("everything to be committed", func() error {
 		ends, err := s.listEnds("clickstream")
 		if err != nil {
@@ -307,8 +237,8 @@ func (s *storm) drain() {
 		return nil
 	})
 	if s.second != nil {
-		s.second.retire(true)
+		s.second.retire(patience)
 	}
-	s.services["consumer-1"].retire(true)
+	s.services["consumer-1"].retire(patience)
 	s.drainedIn = time.Since(s.startedAt) - s.blewFor
 }

@@ -145,8 +145,9 @@ func (v *victim) replace(r *life, stopped, after time.Duration) {
 	})
 }
 
-// retire ends the service for good: in order, or by a kill.
-func (v *victim) retire(inOrder bool) {
+// retire ends the service for good: by a stop in order that has grace to come to its
+// end, and then by a kill.
+func (v *victim) retire(grace time.Duration) {
 	v.mu.Lock()
 	v.retired = true
 	r := v.current
@@ -156,14 +157,16 @@ func (v *victim) retire(inOrder bool) {
 		return
 	}
 	r.ended.Store(true)
-	if !inOrder {
+	defer r.kill()
+	if grace == 0 {
 		v.note("%s is killed for good", v.name)
-		r.kill()
 		return
 	}
-	v.note("%s is stopped", v.name)
+	v.note("%s is stopped for good, and killed if that takes more than %s", v.name, grace)
 	r.signal(syscall.SIGCONT)
 	r.signal(syscall.SIGTERM)
+	late := time.NewTimer(grace)
+	defer late.Stop()
 	select {
 	case <-r.done:
 		// 3: a stop in the middle of an outage leaves records to the next one. -1: it had
@@ -172,9 +175,10 @@ func (v *victim) retire(inOrder bool) {
 		if code != exitOK && code != exitUnacked && (code != -1 || time.Since(r.began) > 5*time.Second) {
 			v.failf("%s: exit code %d at a stop in order:\n%s", v.name, code, lastLines(r.out.String(), 30))
 		}
-	case <-time.After(patience):
-		v.failf("%s did not stop within %s:\n%s", v.name, patience, lastLines(r.out.String(), 30))
-		r.kill()
+	case <-late.C:
+		if grace == patience {
+			v.failf("%s did not stop within %s:\n%s", v.name, patience, lastLines(r.out.String(), 30))
+		}
 	}
 }
 
