@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"clickstream/internal/verify"
 )
 
 const (
@@ -69,7 +72,7 @@ func (d *demo) drain(ctx context.Context) error {
 	}
 }
 
-// sumUp reads the numbers of the summary.
+// sumUp reads the numbers of the summary, and proves them.
 func (d *demo) sumUp(ctx context.Context, s *summary) error {
 	all, err := d.sums(ctx)
 	if err != nil {
@@ -79,10 +82,35 @@ func (d *demo) sumUp(ctx context.Context, s *summary) error {
 	if s.freshness, err = d.tableReader.freshness(ctx, d.since); err != nil {
 		return fmt.Errorf("summary: freshness: %w", err)
 	}
-	if s.all.produced != s.all.stored+s.all.letters {
-		if s.repeated, err = d.tableReader.repeated(ctx); err != nil {
-			return fmt.Errorf("summary: repeated rows: %w", err)
+	return d.verify(ctx, s)
+}
+
+// verify holds every record against the tables, as `clickstream verify` does. Where
+// servers are not ours it looks at this run's records only, and at all if the sums
+// differ: what others did to their tables is not this run's.
+func (d *demo) verify(ctx context.Context, s *summary) error {
+	settings := verify.Settings{Topic: d.topic, Group: consumerGroup, Database: d.login.database}
+	if !d.ownKafka || !d.ownClickHouse {
+		if s.all.produced == s.all.stored+s.all.letters {
+			return nil
 		}
+		settings.Since = d.since
 	}
+	report, err := verify.Run(ctx, d.topicReader.client, d.tableReader.conn, settings)
+	if err != nil {
+		return fmt.Errorf("summary: verify: %w", err)
+	}
+	s.repeated, s.lost = report.Total.Duplicated, report.Total.Missing+report.Total.Gaps
+	if report.Exact && report.Total.Lag == 0 {
+		s.verified = report.Total.Records
+	}
+	if len(report.Findings) == 0 {
+		return nil
+	}
+	var where strings.Builder
+	if err := report.WriteText(&where); err != nil {
+		return fmt.Errorf("summary: verify: %w", err)
+	}
+	d.screen.say(where.String()) // the servers are about to stop: it cannot be asked again
 	return nil
 }

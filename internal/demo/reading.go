@@ -211,13 +211,6 @@ func withCount(types []typeCount, c typeCount) []typeCount {
 	return append(types, c)
 }
 
-// repeated returns how many rows share their coordinate with another.
-func (r *tableReader) repeated(ctx context.Context) (int64, error) {
-	var n int64
-	err := r.conn.QueryRow(ctx, `SELECT toInt64(count() - uniqExact(_stream, _partition, _offset)) FROM events`).Scan(&n)
-	return n, err
-}
-
 // now is the server's clock, to tell this run's rows from earlier ones.
 func (r *tableReader) now(ctx context.Context) (time.Time, error) {
 	var t time.Time

@@ -50,7 +50,9 @@ type summary struct {
 	freshness time.Duration // p99 of this run
 	up        time.Duration
 	firstRow  time.Duration // from the start to the first row; 0: there was none
-	repeated  int64         // rows that share a coordinate with another; known if the sums differ
+	repeated  int64         // rows and letters beyond one for each record
+	lost      int64         // records that have neither
+	verified  int64         // records that are exactly one row or one dead letter; 0: not all are, or nobody looked
 	// unsent: a pipeline stopped with data that it could not deliver.
 	unsent bool
 	table  string // database.events
@@ -97,6 +99,9 @@ func (s summary) String() string {
 		}
 		b.WriteString("\n" + strings.TrimRight(line+"   "+r.note, " "))
 	}
+	if s.verified > 0 {
+		fmt.Fprintf(&b, "\nverified: every one of %s records is exactly one row or one dead letter", humanize.Comma(s.verified))
+	}
 	return b.String() + "\n"
 }
 
@@ -109,8 +114,12 @@ func (s summary) verdict() (code int, text string) {
 	case s.all.lag > 0 && difference > 0:
 		return exitUnsent, fmt.Sprintf("%s of %s events are not stored yet; they stay in Kafka and are stored by the next run",
 			humanize.Comma(difference), humanize.Comma(s.all.produced))
-	case difference != 0:
-		return exitFailure, fmt.Sprintf("sums differ: produced %s, stored %s, dead letters %s: %s",
+	case difference != 0 || s.repeated != 0 || s.lost != 0:
+		what := "sums differ"
+		if difference == 0 {
+			what = "sums agree, records do not"
+		}
+		return exitFailure, fmt.Sprintf("%s: produced %s, stored %s, dead letters %s: %s", what,
 			humanize.Comma(s.all.produced), humanize.Comma(s.all.stored), humanize.Comma(s.all.letters), s.explain(difference))
 	case s.unsent:
 		return exitUnsent, "a pipeline stopped before it had delivered all it held (see its log); every event in Kafka is stored"
@@ -122,6 +131,9 @@ func (s summary) verdict() (code int, text string) {
 // the first of their event, or both.
 func (s summary) explain(difference int64) string {
 	missing := difference + s.repeated
+	if s.lost > 0 {
+		missing = s.lost
+	}
 	var parts []string
 	if missing > 0 {
 		parts = append(parts, humanize.Comma(missing)+" events have no row")

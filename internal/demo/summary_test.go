@@ -46,8 +46,9 @@ func TestSummary(t *testing.T) {
 	golden(t, "summary_first_run", s.String())
 	s.before = sums(1000, 1000, 0, 0)
 	s.before.revenue = decimal.New(1000, 0)
+	s.verified = 3012
 	golden(t, "summary_later_run", s.String())
-	s.all, s.before, s.firstRow, s.freshness = totals{}, totals{}, 0, 0
+	s.all, s.before, s.firstRow, s.freshness, s.verified = totals{}, totals{}, 0, 0, 0
 	golden(t, "summary_nothing", s.String())
 }
 
@@ -73,6 +74,8 @@ func TestVerdict(t *testing.T) {
 			"sums differ: produced 3,000, stored 3,050, dead letters 0: 50 rows repeat a record (was exactly_once off?)"},
 		"lost and repeated": {sums(3000, 3040, 0, 0), 50, false, 1,
 			"sums differ: produced 3,000, stored 3,040, dead letters 0: 10 events have no row, 50 rows repeat a record (was exactly_once off?)"},
+		"sums that agree": {sums(3000, 3000, 0, 0), 5, false, 1,
+			"sums agree, records do not: produced 3,000, stored 3,000, dead letters 0: 5 events have no row, 5 rows repeat a record (was exactly_once off?)"},
 		"foreign rows": {sums(3000, 3007, 0, 0), 0, false, 1,
 			"sums differ: produced 3,000, stored 3,007, dead letters 0: 7 rows belong to no event of the topic"},
 	} {
