@@ -157,6 +157,13 @@ func plainKind(v reflect.Value) any {
 	if s, ok := v.Interface().(fmt.Stringer); ok {
 		return s.String() // UUID, IP address
 	}
+	if v.Kind() == reflect.Slice {
+		items := make([]any, v.Len())
+		for i := range items {
+			items[i] = plain(v.Index(i))
+		}
+		v = reflect.ValueOf(items) // or bytes would become base64
+	}
 	raw, err := json.Marshal(v.Interface()) // arrays, maps, tuples
 	if err != nil {
 		return fmt.Sprint(v.Interface())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -27,6 +28,8 @@ const (
 // database reads; the server itself refuses everything else from it.
 type database struct {
 	conn driver.Conn
+	// name is what errors call the server.
+	name string
 	gate chan struct{} // one token a query that runs
 }
 
@@ -46,7 +49,7 @@ func openDatabase(o clickhouse.Options) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse: %w", err)
 	}
-	return &database{conn: conn, gate: make(chan struct{}, maxConnections)}, nil
+	return &database{conn: conn, name: strings.Join(o.Addr, ","), gate: make(chan struct{}, maxConnections)}, nil
 }
 
 // query runs one statement and returns its columns, and how long the server took.
@@ -105,6 +108,9 @@ func (d *database) pulse(ctx context.Context) (p pulse) {
 	defer cancel()
 	var rows uint64
 	p.err = d.conn.QueryRow(ctx, pulseSQL).Scan(&p.at, &p.newest, &rows)
+	if errors.Is(p.err, context.DeadlineExceeded) {
+		p.err = fmt.Errorf("clickhouse %s: no answer within %s: %w", d.name, pingTimeout, p.err)
+	}
 	if rows == 0 {
 		p.newest = time.Time{}
 	}
