@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -59,6 +61,12 @@ func run(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
+	if parts := []string{"kafka", "embedded", "sweep", "scale"}; o.only != "" && !slices.Contains(parts, o.only) {
+		return fmt.Errorf("--only: want one of %s, got %q", strings.Join(parts, ", "), o.only)
+	}
+	if o.rounds <= 0 || o.events <= 0 {
+		return fmt.Errorf("--rounds and --events: want more than 0, got %d and %d", o.rounds, o.events)
+	}
 	switch {
 	case o.quick:
 		return quick(ctx, o)
@@ -104,7 +112,7 @@ type findings struct {
 	kafka, embedded turns
 	loads           []load
 	scaled          *scaled
-	drain           int // rows/s of a backlog on Kafka
+	grown           *grown
 }
 
 // all runs every part. The embedded broker's part needs a stage of its own.

@@ -135,7 +135,9 @@ func (l *consumer) store() error {
 		}
 		var failed error
 		l.client.CommitOffsetsSync(context.Background(), map[string]map[int32]kgo.EpochOffset{l.topic: b.commits},
-			func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) { failed = err })
+			func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
+				failed = err
+			})
 		if failed != nil {
 			return fmt.Errorf("commit: %w", failed)
 		}
