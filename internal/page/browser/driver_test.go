@@ -17,9 +17,9 @@ import (
 // scenarioLimit is ample: the longest takes 20 s on two busy cores.
 const scenarioLimit = 90 * time.Second
 
-// driver is the Node process that holds the browser. It reads what to run and says
+// chromium is the Node process that holds the browser. It reads what to run and says
 // what it wants from us, a line of JSON each.
-type driver struct {
+type chromium struct {
 	in     *json.Encoder
 	lines  chan message
 	stderr *tail
@@ -57,11 +57,11 @@ func (l *tail) String() string {
 	return l.text
 }
 
-func startDriver(t *testing.T, found tools) *driver {
+func startDriver(t *testing.T, found tools) *chromium {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, found.node, "scenarios/driver.mjs", found.folder, found.chrome)
-	d := &driver{lines: make(chan message), stderr: &tail{}}
+	d := &chromium{lines: make(chan message), stderr: &tail{}}
 	cmd.Stderr = d.stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -86,7 +86,7 @@ func startDriver(t *testing.T, found tools) *driver {
 	return d
 }
 
-func (d *driver) read(out io.Reader) {
+func (d *chromium) read(out io.Reader) {
 	defer close(d.lines)
 	scanner := bufio.NewScanner(out)
 	scanner.Buffer(nil, 1<<20)
@@ -100,7 +100,7 @@ func (d *driver) read(out io.Reader) {
 }
 
 // run plays a scenario and serves it until it ends.
-func (d *driver) run(t *testing.T, name, url string, services map[string]service) {
+func (d *chromium) run(t *testing.T, name, url string, services map[string]service) {
 	t.Helper()
 	if err := d.in.Encode(map[string]string{"run": name, "url": url}); err != nil {
 		t.Fatalf("driver: %v: %s", err, d.stderr)
@@ -127,7 +127,7 @@ func (d *driver) run(t *testing.T, name, url string, services map[string]service
 	}
 }
 
-func (d *driver) answer(t *testing.T, m message, services map[string]service) {
+func (d *chromium) answer(t *testing.T, m message, services map[string]service) {
 	t.Helper()
 	reply := struct {
 		Value any    `json:"value"`

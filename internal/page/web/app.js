@@ -27,8 +27,10 @@ function onPanel(answer) {
 function onState(state) {
   status.begun = true;
   status.engine = state.engine ?? "ok";
-  status.fresh = state.freshness_ms ?? null;
-  status.told = Date.now();
+  if (state.freshness_ms !== null || status.engine === "ok") { // a dead database keeps the age of its last word
+    status.fresh = state.freshness_ms ?? null;
+    status.told = Date.now();
+  }
   for (const panel of page.panels.values()) panel.aged(state.at);
   header.status(status, Date.now());
 }
@@ -83,7 +85,7 @@ function drawBoard() {
 
 // broken is the card in place of a board that cannot be read.
 function broken(board) {
-  return h("div", { class: "broken", role: "alert" }, icon("warn"), h("h2", {}, `The board ${brief(board.title || board.uid, 80)} cannot be shown`),
+  return h("div", { class: "broken", role: "alert" }, icon("warn"), h("h2", {}, `The board ${brief((board.title || board.uid).split("/").at(-1), 80)} cannot be shown`),
     h("p", {}, brief(String(board.error?.message ?? board.error), 1000)), h("p", { class: "hint" }, "Mend its file; the other boards are not touched."));
 }
 

@@ -13,7 +13,7 @@ export function tabs(boards, current, go) {
   $("tabs").replaceChildren(...boards.map((b) => h("a", {
     href: "?board=" + encodeURIComponent(b.uid), "aria-current": b.uid === current ? "page" : null, title: brief(b.error ?? b.title, 300),
     on: { click: (e) => { if (!e.metaKey && !e.ctrlKey && !e.shiftKey) { e.preventDefault(); go(b.uid); } } },
-  }, b.error ? icon("warn") : null, brief(b.title || b.uid, 40))));
+  }, b.error ? icon("warn") : null, brief(b.error ? b.title.split("/").at(-1) : b.title || b.uid, 40))));
 }
 
 // ranges offers the time ranges of a board.
@@ -48,7 +48,9 @@ export function status(s, now) {
   const state = s.paused ? "paused" : !s.begun ? "wait" : !s.link ? "lost" : s.engine !== "ok" ? "engine" : old === null ? "empty" : old > veryLate ? "stale" : old > late ? "late" : "live";
   attr(document.body, "data-link", state);
   say($("state"), { paused: "Paused", wait: "Connecting", lost: "Connection lost", engine: "Database lost", empty: "No data yet", stale: "Quiet", late: "Quiet", live: "Live" }[state]);
-  say($("age"), state === "wait" || state === "empty" ? "" : state === "paused" ? `for ${age(now - s.paused)}` : old === null ? "" : `data is ${age(old)} old`);
+  const since = state === "paused" ? `for ${age(now - s.paused)}` : state === "wait" || old === null ? "" : `${age(old)} old`;
+  $("age-words").hidden = !since.endsWith("old");
+  say($("age-text"), since);
   say($("pause").lastElementChild, s.paused ? "Resume" : "Pause");
   if (attrChanged($("pause"), String(Boolean(s.paused)))) $("pause").firstElementChild.replaceWith(icon(s.paused ? "play" : "pause"));
   banner(state, s, old);

@@ -27,6 +27,7 @@ export class Stat {
     this.el.classList.toggle("many", items.length > 1);
     const lines = this.options.graphMode === "area" ? split(answer).lines : [];
     const named = items.length > 1 || /name/.test(this.options.textMode ?? "");
+    this.el.style.setProperty("--chars", Math.max(5, ...items.map((item) => textOf(item).length)));
     rows(this.el, items, () => this.make(), (el, item, i) => this.fill(el, item, { i, named, line: lines[i] }));
   }
 
@@ -42,7 +43,6 @@ export class Stat {
     say(label, named ? nameOf(item) : "");
     say(value, textOf(item));
     el.style.setProperty("--color", css(item.color ?? "text", i));
-    el.style.setProperty("--chars", Math.max(5, textOf(item).length));
     const path = line ? sparkline(line.values, 100, 30) : null;
     svg.classList.toggle("off", !path);
     attr(svg.children[0], "d", path?.area ?? "");
@@ -59,8 +59,9 @@ export class BarGauge {
   }
 
   show(answer) {
-    const items = answer.items ?? [];
-    this.empty.hidden = items.length > 0;
+    const all = answer.items ?? [], nothing = all.every((item) => item.value === null && !item.label), items = nothing ? [] : all;
+    this.empty.hidden = !nothing;
+    say(this.empty, all[0]?.text ?? "No data in this range");
     rows(this.el, items, () => h("li", {}, h("bdi", { class: "bar-label" }), h("span", { class: "bar-value" }), h("span", { class: "bar-track" }, h("i", {}))), (el, item, i) => {
       const [label, value, track] = el.children;
       mark(value, item);

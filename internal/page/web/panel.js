@@ -32,7 +32,7 @@ export class Panel {
     }, icon("table"));
     this.late = h("span", { class: "late", hidden: true });
     this.body = h("div", { class: "body" });
-    this.error = h("div", { class: "error", role: "status", hidden: true }, h("b", {}), h("p", {}), h("small", {}));
+    this.error = h("div", { class: "error", role: "status", tabindex: 0, hidden: true }, h("b", {}), h("p", {}), h("small", {}));
     this.el = h("section", {
       class: `panel ${panel.type}`, "data-panel": panel.id, "data-state": "loading", "aria-labelledby": `${id}-title`,
     }, h("header", {}, h("h2", { id: `${id}-title`, title }, h("bdi", {}, title)), this.late, h("span", { class: "tools" }, about, this.toggle)), this.body, this.error);

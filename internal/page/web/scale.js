@@ -6,7 +6,8 @@ const steps = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
 export function niceCeil(x) {
   if (!(x > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(x));
-  return (steps.find((s) => s * power >= x * 0.999999) ?? 10) * power;
+  const top = (steps.find((s) => s * power >= x * 0.999999) ?? 10) * power;
+  return Number(top.toPrecision(12)); // 3 * 0.1 is not quite 0.3
 }
 
 // Ceiling is the top of an axis with hysteresis: it grows at once, and shrinks only

@@ -21,9 +21,6 @@ export function split(answer) {
 // stacked reports whether a line stands on the ones before it.
 const stacked = (line) => (line.custom.stacking?.mode ?? "none") !== "none";
 
-// idle reports a stretch of zeros: a stacked line there would be drawn over the one below.
-const idle = (values, k) => !values[k - 1] && !values[k] && !values[k + 1];
-
 // plot returns the columns to draw: for stacked lines the running sum, first line at
 // the bottom, and between which columns the fill goes. Hidden lines take no part.
 export function plot(times, lines, hidden) {
@@ -35,16 +32,28 @@ export function plot(times, lines, hidden) {
     } else if (!stacked(line)) {
       data.push(line.values);
     } else {
-      data.push(line.values.map((v, k) => {
-        if (v === null) return null;
-        below[k] += v;
-        return last !== null && idle(line.values, k) ? null : below[k];
-      }));
+      data.push(line.values.map((v, k) => (v === null ? null : (below[k] += v))));
       if (last !== null) bands.push({ series: [i + 1, last] });
       last = i + 1;
     }
   });
   return { data, bands };
+}
+
+// idle are the stretches of zeros, first and last index each: a stacked line there
+// would be drawn over the one below it.
+export function idle(values) {
+  const runs = [];
+  let from = -1;
+  for (let k = 0; k <= values.length; k++) {
+    if (k < values.length && !values[k]) {
+      if (from < 0) from = k;
+      continue;
+    }
+    if (from >= 0 && k - 1 > from) runs.push([from, k - 1]);
+    from = -1;
+  }
+  return runs;
 }
 
 // extent is the smallest and the largest value of the drawn columns.

@@ -51,7 +51,6 @@ function many(variable, chosen, change) {
     for (const input of list.querySelectorAll("input")) input.checked = picked.has(input.value);
     const texts = optionsOf(variable).filter((o) => picked.has(o.value)).map((o) => o.text);
     say(value, texts.length > 2 ? `${texts.length} chosen` : brief(texts.join(", ") || "none", 40));
-    attr(button, "aria-label", `${name}: ${value.textContent}`);
   }
   function filter() {
     const want = search.value.toLowerCase();
