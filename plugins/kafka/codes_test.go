@@ -150,7 +150,7 @@ func TestLeadersAndCoordinatorsMove(t *testing.T) {
 			addr, random := addresses(broker), seeded(t)
 			r := newRelay(t, addr, "")
 			r.start(addr, "group_protocol: "+protocol)
-			rounds := 12
+			rounds := 6
 			if thorough() {
 				rounds = 500
 			}

@@ -141,7 +141,7 @@ func TestReconnectsLeakNothing(t *testing.T) {
 	p, addr := behindProxy(t)
 	r := newRelay(t, addr, times)
 	in := r.start(addr, times)
-	rounds := 15
+	rounds := 8
 	if thorough() {
 		rounds = 150
 	}
@@ -154,7 +154,7 @@ func TestReconnectsLeakNothing(t *testing.T) {
 		eventually(t, "the input to go on", func() bool { return healthOf(in.health()) == nil })
 		again := startInput(t, addr, times)
 		_ = again.Close(context.Background())
-		if n < 5 { // how many there are varies with how far each side has come
+		if n < 4 { // how many there are varies with how far each side has come
 			goroutines, files = max(goroutines, runtime.NumGoroutine()), max(files, openFiles(t))
 		}
 	}
