@@ -133,7 +133,7 @@ func spend(ctx context.Context, s *stage.Stage, j job, consumer *stage.Child) (c
 		stored += sign * n
 		return err
 	}
-	if err := pause(ctx, settle); err != nil {
+	if err := running(ctx, s, j); err != nil {
 		return 0, 0, err
 	}
 	if err := look(-1); err != nil {

@@ -67,6 +67,16 @@ func (o *observer) end() error {
 	return <-o.done
 }
 
+// unseen is the events of a window that did not become rows: they have been under way
+// for as long as the window is over, at least.
+func (o *observer) unseen(delays []report.Delay, before, after counts) report.Delay {
+	missing := after.records - before.records
+	for _, d := range delays {
+		missing -= int64(d.Events)
+	}
+	return report.Delay{Took: o.seen[len(o.seen)-1].at.Sub(after.at), Events: uint64(max(missing, 0))}
+}
+
 // group is the events of one insert that were made in the same millisecond.
 type group struct {
 	inserted, made time.Time

@@ -10,10 +10,13 @@ import (
 	"clickstream/bench/stage"
 )
 
-// One load is offered for settle before it counts, then it counts for window.
+// One load is offered for settle, from its first row on, before it counts; then it
+// counts for window.
 const (
 	settle = 2 * time.Second
-	window = 15 * time.Second
+	// startLimit is how long a producer and a consumer may take to store a first row.
+	startLimit = time.Minute
+	window     = 15 * time.Second
 	// catchUp is how long the events of the window may take to become visible after
 	// it. A consumer that is overloaded does not get there: what is unseen then counts
 	// as seen at that moment, so its delays look better than they are.
@@ -62,6 +65,9 @@ func offer(ctx context.Context, s *stage.Stage, p player, rate int) (l load, err
 		return l, err
 	}
 	l, err = watch(ctx, s, j)
+	if err != nil {
+		err = fmt.Errorf("%w\n%s", err, consumer.Tail())
+	}
 	_, stopped := consumer.Stop()
 	l.Player = p.name
 	return l, errors.Join(err, stopped, s.DropTopic(ctx, j.topic), s.Drop(ctx, j.database))
@@ -85,6 +91,9 @@ func watch(ctx context.Context, s *stage.Stage, j job) (l load, err error) {
 		return l, err
 	}
 	delays, err := o.delays(ctx, before.at, after.at)
+	if !caught {
+		delays = append(delays, o.unseen(delays, before, after))
+	}
 	seconds := after.at.Sub(before.at).Seconds()
 	return load{
 		Offered: j.rate, Caught: caught,
@@ -97,7 +106,7 @@ func watch(ctx context.Context, s *stage.Stage, j job) (l load, err error) {
 
 // bounds waits the window out and counts at its begin and at its end.
 func bounds(ctx context.Context, s *stage.Stage, j job) (before, after counts, err error) {
-	if err = pause(ctx, settle); err != nil {
+	if err = running(ctx, s, j); err != nil {
 		return before, after, err
 	}
 	if before, err = count(ctx, s, j); err != nil {
@@ -108,6 +117,29 @@ func bounds(ctx context.Context, s *stage.Stage, j job) (before, after counts, e
 	}
 	after, err = count(ctx, s, j)
 	return before, after, err
+}
+
+// running returns once rows have been coming in for settle.
+func running(ctx context.Context, s *stage.Stage, j job) error {
+	start, err := rows(ctx, s, j.database)
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(startLimit); ; {
+		n, err := rows(ctx, s, j.database)
+		if err != nil {
+			return err
+		}
+		if n > start {
+			return pause(ctx, settle)
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("no row after %s", startLimit)
+		}
+		if err := pause(ctx, poll); err != nil {
+			return err
+		}
+	}
 }
 
 // counts is how far producer and consumer are.

@@ -67,8 +67,14 @@ func Open(ctx context.Context, o Options) (*Stage, error) {
 	if err := s.startEngine(ctx); err != nil {
 		return s, err
 	}
-	return s, s.startBroker(ctx)
+	if err := s.startBroker(ctx); err != nil {
+		return s, err
+	}
+	return s, s.Topic(ctx, deadLetters, 1)
 }
+
+// deadLetters is the topic of the pipelines' dead letters; they would wait for it.
+const deadLetters = "clickstream-dead-letters"
 
 func (s *Stage) build(ctx context.Context) error {
 	for path, pkg := range map[string]string{s.Clickstream: "./cmd/clickstream", s.Limit: "./bench/limit"} {

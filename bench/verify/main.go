@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"clickstream/bench/proc"
 	"clickstream/internal/event"
 )
 
@@ -117,6 +118,10 @@ func run(binary string, pid int, args []string) error {
 	if err != nil {
 		return err
 	}
+	idle, err := proc.CPU(pid)
+	if err != nil {
+		return err
+	}
 	stop, peak := make(chan struct{}), make(chan int64)
 	go watch(pid, stop, peak)
 	cmd := exec.Command(binary, args...)
@@ -131,8 +136,13 @@ func run(binary string, pid int, args []string) error {
 	if err != nil {
 		return err
 	}
+	busy, err := proc.CPU(pid)
+	if err != nil {
+		return err
+	}
 	own := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
-	fmt.Printf("  %.1f s, own memory %d MiB, the engine grows by %d MiB from %d MiB\n", took.Seconds(), own>>10, growth>>10, before>>10)
+	fmt.Printf("  %.1f s, own memory %d MiB, the engine grows by %d MiB from %d MiB and works for %.1f s of CPU\n",
+		took.Seconds(), own>>10, growth>>10, before>>10, (busy - idle).Seconds())
 	return nil
 }
 
