@@ -21,6 +21,8 @@ type Answer struct {
 	Fields   []Field  `json:"fields"`
 	// Items are what a stat, bar gauge or pie shows.
 	Items []Item `json:"items,omitempty"`
+	// Total is the sum of a pie's items, as text.
+	Total string `json:"total,omitempty"`
 
 	took time.Duration
 }
@@ -109,7 +111,8 @@ func (p *Panel) finish(a *Answer) {
 		fillBars(a.Items, a.Fields)
 	case "piechart":
 		a.Items = newReduction(p.Options).items(a.Fields)
-		fillShares(a.Items)
+		a.Total = fillShares(a.Items, a.Fields)
+		sortItems(a.Items, p.Options["sort"])
 	}
 	if p.Type != "timeseries" && p.Type != "table" && (p.Type != "stat" || p.Options["graphMode"] == "none") {
 		a.Fields = []Field{} // the items say it all
@@ -177,7 +180,7 @@ func (p *Panel) tableOrder(columns []column) []column {
 
 // write fills in the texts and colors of a table's cells.
 func (f *Field) write() {
-	if f.Kind == kindTime && units[f.Unit].Date == "" && len(f.Mappings) == 0 {
+	if f.Kind == kindTime && f.Unit != "dateTimeFromNow" && len(f.Mappings) == 0 {
 		return // the browser knows the viewer's zone
 	}
 	cell, _ := f.Custom["cellOptions"].(map[string]any)

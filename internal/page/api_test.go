@@ -72,7 +72,7 @@ func TestPanelNumbers(t *testing.T) {
 		t.Errorf("timeseries:\n got %s\nwant %s", strings.Join(got, "; "), want)
 	}
 	shares := s.panel("own", "panel 3", "range=5m")
-	if got, want := fmt.Sprint(shares.Items), "[{page_view 6 6 green 0.75} {purchase 2 2 semi-dark-yellow 0.25}]"; got != want {
+	if got, want := fmt.Sprint(shares.Items), "[{page_view 6 6 green 0.75} {purchase 2 2 semi-dark-yellow 0.25}]"; got != want || shares.Total != "8" {
 		t.Errorf("pie:\n got %s\nwant %s", got, want)
 	}
 	bars := s.panel("own", "panel 4", "range=5m")
@@ -190,6 +190,7 @@ func TestUnknown(t *testing.T) {
 		"type":           {onePanel(1, "heatmap", "SELECT 1", ""), `panel type "heatmap"`},
 		"option":         {onePanel(1, "stat", "SELECT 1", `"options":{"sparkle":true}`), "option sparkle"},
 		"option's value": {onePanel(1, "stat", "SELECT 1", `"options":{"colorMode":"rainbow"}`), "option colorMode: rainbow (known: none, value, background, background_solid)"},
+		"stacking":       {onePanel(1, "timeseries", "SELECT 1", `"fieldConfig":{"defaults":{"custom":{"stacking":{"mode":"percent"}}},"overrides":[]}`), "field setting custom.stacking.mode: percent"},
 		"calculation":    {onePanel(1, "stat", "SELECT 1", `"options":{"reduceOptions":{"calcs":["median"]}}`), "option reduceOptions.calcs: median"},
 		"unit":           {onePanel(1, "stat", "SELECT 1", `"fieldConfig":{"defaults":{"unit":"furlongs"},"overrides":[]}`), "field setting unit: furlongs"},
 		"custom":         {onePanel(1, "timeseries", "SELECT 1", `"fieldConfig":{"defaults":{"custom":{"drawStyle":"spiral"}},"overrides":[]}`), "field setting custom.drawStyle: spiral"},

@@ -80,7 +80,10 @@ func options(b *strings.Builder, head string, known map[string]values) {
 		if v := known[name]; v != nil {
 			text = code(v)
 		}
-		if known[name] != nil && len(known[name]) == 0 {
+		switch v := known[name]; {
+		case slices.Contains(v, noEffect):
+			text = "taken, without effect"
+		case v != nil && len(v) == 0:
 			text = "none"
 		}
 		fmt.Fprintf(b, "| `%s` | %s |\n", name, text)

@@ -110,6 +110,9 @@ func (p *Panel) read(j panelJSON) (unknown []string) {
 	unknown = append(unknown, p.readTargets(j)...)
 	unknown = append(unknown, kind.checkOptions(j.Options)...)
 	p.Options = merged(kind.defaults, j.Options)
+	if legend, ok := p.Options["legend"].(map[string]any); ok && legend["displayMode"] == "hidden" {
+		legend["showLegend"] = false
+	}
 	p.fields = newFieldSettings(j.FieldConfig.Defaults, j.FieldConfig.Overrides)
 	unknown = append(unknown, p.fields.check(kind)...)
 	for _, t := range j.Transformations {

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -141,8 +142,8 @@ func extremes(items []Item) (low, high float64) {
 	return low, high
 }
 
-// fillShares sets Percent to a value's part of the sum.
-func fillShares(items []Item) {
+// fillShares sets Percent to a value's part of the sum, and returns the sum as text.
+func fillShares(items []Item, fields []Field) (total string) {
 	var sum float64
 	for _, it := range items {
 		if v, ok := number(it.Value); ok && v > 0 {
@@ -154,4 +155,23 @@ func fillShares(items []Item) {
 			items[i].Percent = v / sum
 		}
 	}
+	for i := range fields {
+		if fields[i].Kind == kindNumber && len(items) > 0 {
+			return fields[i].text(sum)
+		}
+	}
+	return ""
+}
+
+// sortItems orders a pie's items, after each has got its color.
+func sortItems(items []Item, order any) {
+	if order == "none" {
+		return
+	}
+	slices.SortStableFunc(items, func(a, b Item) int {
+		if order == "asc" {
+			a, b = b, a
+		}
+		return compare(b.Value, a.Value)
+	})
 }

@@ -26,89 +26,93 @@ type panelType struct {
 // values are those of an option that are drawn; nil: every value.
 type values []string
 
+// noEffect marks an option of taste: any value is taken, and the page keeps its own
+// look. What the figures say does not depend on it.
+const noEffect = "(no effect)"
+
 var (
 	anything values
+	taste    = values{noEffect}
 	boolean  = values{"true", "false"}
 	off      = values{"false"}
 	calcs    = values(slices.Sorted(maps.Keys(reducers)))
+	// legendCalcs are those that the page names in a legend.
+	legendCalcs = values{"lastNotNull", "last", "mean", "max", "min", "sum"}
 	// reduceOptions say how a panel makes one value of many.
 	reduceOptions = map[string]values{
 		"reduceOptions.calcs": calcs, "reduceOptions.fields": anything, "reduceOptions.values": boolean, "reduceOptions.limit": anything,
 	}
 	reduceDefaults = map[string]any{"calcs": []any{"lastNotNull"}, "fields": "", "values": false}
-	// legend and tooltip are those of timeseries and piechart.
-	legend = map[string]values{
-		"legend.displayMode": {"list", "table", "hidden"}, "legend.placement": {"bottom", "right"}, "legend.showLegend": boolean,
-		"legend.calcs": calcs, "legend.values": {"value", "percent"}, "legend.width": anything, "legend.sortBy": anything, "legend.sortDesc": boolean,
-		"tooltip.mode": {"single", "multi", "none"}, "tooltip.sort": {"none", "asc", "desc"}, "tooltip.maxHeight": anything,
-		"tooltip.maxWidth": anything, "tooltip.hideZeros": boolean,
-	}
 	legendDefaults = map[string]any{"displayMode": "list", "placement": "bottom", "showLegend": true, "calcs": []any{}}
-	// text sizes in pixels of stat and bar gauge; the page chooses its own.
-	textSizes = map[string]values{"text.titleSize": anything, "text.valueSize": anything, "text.percentSize": anything}
-	// hidden fields are not: they would be in the answer and not on the screen.
+	textSizes      = map[string]values{"text.titleSize": taste, "text.valueSize": taste, "text.percentSize": taste}
+	// hidden fields are not known: they would be in the answer and on the screen.
 	shown = map[string]values{"hideFrom.legend": off, "hideFrom.tooltip": off, "hideFrom.viz": off}
 )
 
 var panelTypes = map[string]panelType{
 	"timeseries": {
-		about:   "Lines, areas, bars or points over time, also stacked.",
-		options: with(legend, map[string]values{"timezone": anything}),
+		about: "Lines, areas or bars over time, also stacked.",
+		options: map[string]values{
+			"legend.displayMode": {"list", "table", "hidden"}, "legend.placement": {"bottom", "right"}, "legend.showLegend": boolean,
+			"legend.calcs": legendCalcs, "legend.width": taste, "legend.sortBy": taste, "legend.sortDesc": taste,
+			"tooltip.mode": {"single", "multi"}, "tooltip.sort": {"none", "desc"}, "tooltip.maxHeight": taste, "tooltip.maxWidth": taste,
+			"tooltip.hideZeros": off,
+		},
 		custom: with(shown, map[string]values{
-			"drawStyle": {"line", "bars", "points"}, "lineInterpolation": {"linear", "smooth", "stepBefore", "stepAfter"},
-			"lineWidth": anything, "fillOpacity": anything, "gradientMode": {"none", "opacity"}, "showPoints": {"auto", "never", "always"},
-			"pointSize": anything, "spanNulls": boolean, "insertNulls": off, "barAlignment": {"0", "-1", "1"}, "barWidthFactor": anything,
-			"axisPlacement": {"auto", "left"}, "axisLabel": anything, "axisColorMode": {"text"}, "axisBorderShow": off,
-			"axisCenteredZero": off, "axisSoftMin": anything, "axisSoftMax": anything, "scaleDistribution.type": {"linear"},
-			"stacking.mode": {"none", "normal", "percent"}, "stacking.group": anything, "thresholdsStyle.mode": {"off", "line", "dashed"},
-			"lineStyle.fill": {"solid", "dash"}, "lineStyle.dash": anything, "showValues": off,
+			"drawStyle": {"line", "bars"}, "lineInterpolation": {"linear", "smooth", "stepBefore", "stepAfter"},
+			"lineWidth": anything, "fillOpacity": anything, "gradientMode": taste, "showPoints": {"auto", "never", "always"},
+			"pointSize": taste, "spanNulls": boolean, "insertNulls": off, "barAlignment": taste, "barWidthFactor": taste,
+			"axisPlacement": {"auto", "left"}, "axisLabel": taste, "axisColorMode": {"text"}, "axisBorderShow": off,
+			"axisCenteredZero": off, "axisSoftMin": taste, "axisSoftMax": taste, "scaleDistribution.type": {"linear"},
+			"stacking.mode": {"none", "normal"}, "stacking.group": {"A"}, "thresholdsStyle.mode": {"off"}, "lineStyle.fill": {"solid"},
+			"showValues": off,
 		}),
 		defaults: map[string]any{"legend": legendDefaults, "tooltip": map[string]any{"mode": "single", "sort": "none"}},
 	},
 	"stat": {
 		about: "One value, or a few, in large figures; with a line in the background.",
 		options: with(reduceOptions, textSizes, map[string]values{
-			"graphMode": {"none", "area", "line"}, "colorMode": {"none", "value", "background", "background_solid"},
-			"textMode": {"auto", "value", "value_and_name", "name", "none"}, "justifyMode": {"auto", "center"},
-			"orientation": {"auto", "horizontal", "vertical", ""}, "wideLayout": boolean, "showPercentChange": off, "percentChangeColorMode": anything,
+			"graphMode": {"none", "area"}, "colorMode": {"none", "value", "background", "background_solid"},
+			"textMode": {"auto", "value", "value_and_name"}, "justifyMode": taste, "orientation": taste, "wideLayout": taste,
+			"showPercentChange": off, "percentChangeColorMode": taste,
 		}),
 		custom: shown,
 		defaults: map[string]any{"graphMode": "area", "colorMode": "value", "textMode": "auto", "justifyMode": "auto",
 			"orientation": "auto", "wideLayout": true, "reduceOptions": reduceDefaults},
 	},
 	"bargauge": {
-		about: "One bar a value; with steps that follow each other, a funnel.",
+		about: "One bar a value, lying; with steps that follow each other, a funnel.",
 		options: with(reduceOptions, textSizes, map[string]values{
-			"orientation": {"auto", "horizontal", "vertical", ""}, "displayMode": {"basic", "gradient", "lcd"}, "valueMode": {"color", "text", "hidden"},
-			"namePlacement": {"auto", "left", "top"}, "showUnfilled": boolean, "sizing": {"auto", "manual"}, "minVizHeight": anything,
-			"minVizWidth": anything, "maxVizHeight": anything, "legend.showLegend": off, "legend.displayMode": anything,
-			"legend.placement": anything, "legend.calcs": anything,
+			"orientation": {"auto", "horizontal", ""}, "displayMode": {"basic", "gradient"}, "valueMode": {"color", "text"},
+			"namePlacement": taste, "showUnfilled": taste, "sizing": taste, "minVizHeight": taste, "minVizWidth": taste, "maxVizHeight": taste,
+			"legend.showLegend": off, "legend.displayMode": taste, "legend.placement": taste, "legend.calcs": taste,
 		}),
 		custom: shown,
 		defaults: map[string]any{"orientation": "auto", "displayMode": "gradient", "valueMode": "color", "namePlacement": "auto",
 			"showUnfilled": true, "reduceOptions": reduceDefaults},
 	},
 	"piechart": {
-		about: "Shares of a whole, as a pie or a donut.",
-		options: with(reduceOptions, legend, map[string]values{
-			"pieType": {"pie", "donut"}, "displayLabels": {"name", "value", "percent"}, "sort": {"none", "asc", "desc"},
+		about: "Shares of a whole, always as a donut with a list of names, values and shares beside it.",
+		options: with(reduceOptions, map[string]values{
+			"pieType": {"pie", "donut"}, "displayLabels": taste, "sort": {"none", "asc", "desc"},
+			"legend.displayMode": taste, "legend.placement": taste, "legend.showLegend": taste, "legend.calcs": taste, "legend.values": taste,
+			"legend.width": taste, "tooltip.mode": taste, "tooltip.sort": taste, "tooltip.hideZeros": taste, "tooltip.maxHeight": taste,
+			"tooltip.maxWidth": taste,
 		}),
-		custom: shown,
-		defaults: map[string]any{"pieType": "pie", "displayLabels": []any{}, "sort": "desc", "reduceOptions": reduceDefaults,
-			"legend": legendDefaults, "tooltip": map[string]any{"mode": "single", "sort": "none"}},
+		custom:   shown,
+		defaults: map[string]any{"pieType": "pie", "displayLabels": []any{}, "sort": "desc", "reduceOptions": reduceDefaults},
 	},
 	"table": {
 		about: "Rows and columns.",
 		options: map[string]values{
-			"showHeader": boolean, "cellHeight": {"sm", "md", "lg"}, "sortBy": anything, "frameIndex": {"0"}, "enablePagination": off,
-			"footer.show": off, "footer.reducer": anything, "footer.countRows": anything, "footer.fields": anything,
-			"footer.enablePagination": off, "disableKeyboardEvents": boolean,
+			"showHeader": {"true"}, "cellHeight": taste, "sortBy": anything, "frameIndex": {"0"}, "enablePagination": taste,
+			"footer.show": off, "footer.reducer": taste, "footer.countRows": off, "footer.fields": taste, "footer.enablePagination": taste,
+			"disableKeyboardEvents": taste,
 		},
 		custom: with(shown, map[string]values{
-			"align": {"auto", "left", "center", "right"}, "cellOptions.type": {"auto", "color-text", "color-background", "gauge"},
-			"cellOptions.mode": {"basic", "gradient", "lcd"}, "cellOptions.valueDisplayMode": {"color", "text", "hidden"},
-			"cellOptions.applyToRow": off, "cellOptions.wrapText": boolean, "width": anything, "minWidth": anything, "inspect": boolean,
-			"filterable": boolean, "hidden": boolean, "wrapText": boolean, "wrapHeaderText": boolean,
+			"align": taste, "cellOptions.type": {"auto", "color-text", "color-background", "gauge"}, "cellOptions.mode": taste,
+			"cellOptions.valueDisplayMode": taste, "cellOptions.applyToRow": off, "cellOptions.wrapText": taste, "width": taste,
+			"minWidth": taste, "inspect": taste, "filterable": taste, "hidden": boolean, "wrapText": taste, "wrapHeaderText": taste,
 		}),
 		defaults: map[string]any{"showHeader": true, "cellHeight": "sm"},
 	},
@@ -118,8 +122,8 @@ var panelTypes = map[string]panelType{
 // fieldProperties are the known settings of a field, in defaults or an override.
 var fieldProperties = map[string]values{
 	"unit": slices.Sorted(maps.Keys(units)), "decimals": anything, "min": anything, "max": anything, "displayName": anything,
-	"noValue": anything, "description": anything, "links": {}, "filterable": boolean, "actions": {}, "writeable": anything, "fieldMinMax": off,
-	"color.mode": {"fixed", "thresholds", "palette-classic"}, "color.fixedColor": anything, "color.seriesBy": anything,
+	"noValue": anything, "description": taste, "links": {}, "filterable": taste, "actions": {}, "writeable": taste, "fieldMinMax": off,
+	"color.mode": {"fixed", "thresholds", "palette-classic"}, "color.fixedColor": anything, "color.seriesBy": taste,
 	"thresholds.mode": {"absolute", "percentage"}, "thresholds.steps": anything, "mappings": anything,
 }
 
@@ -176,7 +180,7 @@ func flatten(path string, value any, into map[string]any) {
 
 // refuse returns the value, or the first one of a list, that is not drawn.
 func (v values) refuse(value any) (bad any, refused bool) {
-	if v == nil {
+	if v == nil || slices.Contains(v, noEffect) {
 		return nil, false
 	}
 	list, ok := value.([]any)
