@@ -104,14 +104,7 @@ func TestRebalanceStorm(t *testing.T) {
 	for _, protocol := range []string{"classic", "consumer"} {
 		t.Run(protocol, func(t *testing.T) {
 			s, r := newStack(t), seeded(t)
-			s.broker.kill()
-			broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "clickstream"), kfake.SeedTopics(1, "clickstream-dead-letters"),
-				kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": "200", "group.consumer.session.timeout.ms": "6000"}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(broker.Close)
-			s.brokerAddr = broker.ListenAddrs()[0]
+			s.withFake(kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": "200", "group.consumer.session.timeout.ms": "6000"}))
 			c := &crowd{t: t, protocol: protocol, kafka: s.brokerAddr}
 			for i := range c.proxies {
 				c.proxies[i] = faultproxy.Start(t, s.native)

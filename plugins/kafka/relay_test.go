@@ -22,14 +22,14 @@ import (
 // thorough says that a test shall try more than a sample: FAULTS=full.
 func thorough() bool { return os.Getenv("FAULTS") == "full" }
 
-// seeded draws what a test leaves to chance. CLICKSTREAM_SEED repeats a run's.
+// seeded draws what a test leaves to chance. SEED repeats a run's.
 func seeded(t testing.TB) *rand.Rand {
 	t.Helper()
-	seed, err := strconv.ParseUint(os.Getenv("CLICKSTREAM_SEED"), 10, 64)
+	seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
 	if err != nil {
 		seed = rand.Uint64()
 	}
-	t.Logf("CLICKSTREAM_SEED=%d", seed)
+	t.Logf("SEED=%d", seed)
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
