@@ -58,7 +58,7 @@ func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 	p.resources = conf.Resources()
 	if root, err := conf.FieldAny(); err == nil {
 		if config, ok := root.(map[string]any); ok && pack.Fits(config) {
-			pack.Allow()
+			_ = pack.Allow() // for as long as this process lives
 		}
 	}
 	return nil

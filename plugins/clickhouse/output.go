@@ -96,9 +96,10 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 	if w == nil {
 		return service.ErrNotConnected
 	}
-	err := w.write(ctx, batch)
+	documents := documentsOf(batch)
+	err := w.write(ctx, documents)
 	if errors.Is(err, service.ErrEndOfInput) {
-		process.AddUnacked(len(batch))
+		process.AddUnacked(documents.Len())
 	}
 	return err
 }

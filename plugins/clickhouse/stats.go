@@ -3,8 +3,6 @@ package clickhouse
 import (
 	"time"
 
-	"clickstream/internal/event"
-
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
 
@@ -60,10 +58,13 @@ func (s *stats) insert(took time.Duration, failure error) {
 	}
 }
 
-func (s *stats) reject(r *rejections, batch service.MessageBatch) {
+func (s *stats) reject(r *rejections, batch documents) {
+	var rejected row
 	for n, why := range r.why {
 		s.rejected.Incr(1, string(why.Reason))
-		s.tally.letter(event.CoordinateOf(batch[r.index[n]].Context()))
+		if batch.row(r.index[n], &rejected, false) == nil {
+			s.tally.letter(rejected.at)
+		}
 	}
 }
 

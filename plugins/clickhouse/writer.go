@@ -50,8 +50,8 @@ func newWriter(s *sender, p *plan, c *config) *writer {
 // write adds a batch's rows and returns when each has an outcome: nil, a
 // *service.BatchError that names the rejected ones, or service.ErrEndOfInput when
 // ctx ended first, after which Benthos neither acknowledges nor repeats.
-func (w *writer) write(ctx context.Context, batch service.MessageBatch) error {
-	todo := make([]int, len(batch))
+func (w *writer) write(ctx context.Context, batch documents) error {
+	todo := make([]int, batch.Len())
 	for i := range todo {
 		todo[i] = i
 	}
@@ -67,8 +67,11 @@ func (w *writer) write(ctx context.Context, batch service.MessageBatch) error {
 			return err
 		}
 	}
+	if len(rejected.index) == 0 {
+		return nil
+	}
 	w.stats.reject(&rejected, batch)
-	return rejected.batchError(batch)
+	return batch.fail(&rejected)
 }
 
 func (w *writer) count(n int) {
@@ -78,7 +81,7 @@ func (w *writer) count(n int) {
 }
 
 // add puts the messages into blocks, as many as it takes.
-func (w *writer) add(ctx context.Context, batch service.MessageBatch, todo []int, rejected *rejections) ([]part, error) {
+func (w *writer) add(ctx context.Context, batch documents, todo []int, rejected *rejections) ([]part, error) {
 	var parts []part
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,18 +118,23 @@ func (w *writer) add(ctx context.Context, batch service.MessageBatch, todo []int
 }
 
 // addSome adds messages until the block is full; it returns those that are left.
-func (w *writer) addSome(g *group, batch service.MessageBatch, todo []int, rejected *rejections) (part, []int) {
+func (w *writer) addSome(g *group, batch documents, todo []int, rejected *rejections) (part, []int) {
 	p := part{group: g, row: g.block.rows, msgs: make([]int, 0, len(todo))}
 	limit := w.pace.limit()
 	if g.block.rows == 0 {
 		g.opened = time.Now()
 	}
+	var r row
 	for n, i := range todo {
 		if _, full := g.full(limit); full {
 			return p, todo[n:]
 		}
-		if r := appendMessage(g.block, batch[i]); r != nil {
-			rejected.add(i, r)
+		why := batch.row(i, &r, g.block.plan.letters)
+		if why == nil {
+			why = g.block.append(&r)
+		}
+		if why != nil {
+			rejected.add(i, why)
 			continue
 		}
 		p.msgs = append(p.msgs, i)
@@ -186,23 +194,6 @@ func (w *writer) waitingRows() int {
 	return n
 }
 
-// appendMessage adds one message to the block.
-func appendMessage(b *block, msg *service.Message) *event.Rejection {
-	if err := msg.GetError(); err != nil {
-		return &event.Rejection{Reason: event.ReasonOther, Message: "a processor failed on the message"}
-	}
-	doc, err := msg.AsBytes()
-	if err != nil {
-		return &event.Rejection{Reason: event.ReasonJSON, Message: "the message has no bytes"}
-	}
-	r := row{doc: doc, at: event.CoordinateOf(msg.Context())}
-	if b.plan.letters {
-		text, _ := msg.MetaGet("fallback_error")
-		r.letter = event.ParseRejection(text)
-	}
-	return b.append(&r)
-}
-
 // rejections are the messages of one batch that cannot be stored.
 type rejections struct {
 	index []int
@@ -212,15 +203,4 @@ type rejections struct {
 func (r *rejections) add(i int, why *event.Rejection) {
 	r.index = append(r.index, i)
 	r.why = append(r.why, why)
-}
-
-func (r *rejections) batchError(batch service.MessageBatch) error {
-	if len(r.index) == 0 {
-		return nil
-	}
-	e := service.NewBatchError(batch, r.why[0])
-	for n, i := range r.index {
-		_ = e.Failed(i, r.why[n]) // it returns e
-	}
-	return e
 }

@@ -115,7 +115,7 @@ func TestRowsOrTimeWhicheverFirst(t *testing.T) {
 		w := bench(t, base1(), l)
 		var wg sync.WaitGroup
 		for range 23 { // 2300 rows at once: two blocks are full, the rest waits its time
-			wg.Go(func() { _ = w.write(t.Context(), numbers(0, 100)) })
+			wg.Go(func() { _ = w.write(t.Context(), documentsOf(numbers(0, 100))) })
 		}
 		wg.Wait()
 		if got, want := fmt.Sprint(l.sizes(), l.at), "[1000 1000 300] [0s 0s 5s]"; got != want {
@@ -129,7 +129,7 @@ func TestBatchSpansBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{takes: time.Second}
 		w := bench(t, base1(), l)
-		if err := w.write(t.Context(), numbers(0, 2500)); err != nil {
+		if err := w.write(t.Context(), documentsOf(numbers(0, 2500))); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := fmt.Sprint(l.sizes()), "[1000 1000 500]"; got != want {
@@ -157,9 +157,9 @@ func TestQuiet(t *testing.T) {
 				w := bench(t, base1(), l)
 				w.large = large
 				var wg sync.WaitGroup
-				wg.Go(func() { _ = w.write(t.Context(), numbers(0, tc.rows)) })
+				wg.Go(func() { _ = w.write(t.Context(), documentsOf(numbers(0, tc.rows))) })
 				if tc.then > 0 {
-					wg.Go(func() { <-time.After(tc.then); _ = w.write(t.Context(), numbers(0, 1)) })
+					wg.Go(func() { <-time.After(tc.then); _ = w.write(t.Context(), documentsOf(numbers(0, 1))) })
 				}
 				wg.Wait()
 				if got := fmt.Sprint(l.sizes(), l.at); got != tc.want {
@@ -176,9 +176,9 @@ func TestStopping(t *testing.T) {
 		l, stopping := &ledger{}, make(chan struct{})
 		w := benchStopping(t, base1(), l, stopping)
 		var wg sync.WaitGroup
-		wg.Go(func() { _ = w.write(t.Context(), numbers(0, 1)) })
+		wg.Go(func() { _ = w.write(t.Context(), documentsOf(numbers(0, 1))) })
 		time.AfterFunc(time.Second, func() { close(stopping) })
-		wg.Go(func() { <-time.After(2 * time.Second); _ = w.write(t.Context(), numbers(0, 2)) })
+		wg.Go(func() { <-time.After(2 * time.Second); _ = w.write(t.Context(), documentsOf(numbers(0, 2))) })
 		wg.Wait()
 		if got, want := fmt.Sprint(l.sizes(), l.at), "[1 2] [1s 2s]"; got != want {
 			t.Errorf("blocks\n got %s\nwant %s", got, want)
@@ -195,7 +195,7 @@ func TestIdle(t *testing.T) {
 		w := bench(t, c, l)
 		var wg sync.WaitGroup
 		for range 3 {
-			wg.Go(func() { _ = w.write(t.Context(), numbers(0, 10)) })
+			wg.Go(func() { _ = w.write(t.Context(), documentsOf(numbers(0, 10))) })
 		}
 		wg.Wait()
 		if got, want := fmt.Sprint(l.sizes(), l.at), "[30] [0s]"; got != want {
@@ -216,7 +216,7 @@ func TestGathersWhileInserting(t *testing.T) {
 		for i := range 20 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * 90 * time.Millisecond) // a producer's pace, on the bubble's clock
-				_ = w.write(t.Context(), numbers(0, 100))
+				_ = w.write(t.Context(), documentsOf(numbers(0, 100)))
 			})
 		}
 		time.Sleep(2900 * time.Millisecond) // the first insert still runs
@@ -247,7 +247,7 @@ func TestServerRejectsRows(t *testing.T) {
 		w := bench(t, base1(), l)
 		batch := numbers(0, 100)
 		batch[50] = service.NewMessage([]byte("{"))
-		got := failures(batch, func() error { return w.write(t.Context(), batch) })
+		got := failures(batch, func() error { return w.write(t.Context(), documentsOf(batch)) })
 		want := "13 unknown_value (): the row violates a constraint of the table (code 469)\n" +
 			"50 malformed_json (): unexpected end at byte 1\n" +
 			"99 unknown_value (): the row violates a constraint of the table (code 469)\n"
@@ -302,7 +302,7 @@ func TestComplaints(t *testing.T) {
 				c := base1()
 				c.maxRows = 4000
 				w := bench(t, c, l)
-				if err := w.write(t.Context(), numbers(0, 4000)); err != nil {
+				if err := w.write(t.Context(), documentsOf(numbers(0, 4000))); err != nil {
 					t.Fatal(err)
 				}
 				if got := fmt.Sprint(l.sizes()); got != tc.want {
@@ -347,7 +347,7 @@ func TestDrift(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				if err := w.write(t.Context(), numbers(0, 1000)); err != nil {
+				if err := w.write(t.Context(), documentsOf(numbers(0, 1000))); err != nil {
 					t.Error(err)
 				}
 			})
@@ -367,7 +367,7 @@ func TestHardStop(t *testing.T) {
 		w := bench(t, base1(), l)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := w.write(ctx, numbers(0, 10)); !errors.Is(err, service.ErrEndOfInput) {
+		if err := w.write(ctx, documentsOf(numbers(0, 10))); !errors.Is(err, service.ErrEndOfInput) {
 			t.Errorf("write at a hard stop\n got %v\nwant %v", err, service.ErrEndOfInput)
 		}
 	})
@@ -381,7 +381,7 @@ func TestCloseFlushes(t *testing.T) {
 		c.table = "t"
 		w := bench(t, c, l)
 		result := make(chan error, 1)
-		go func() { result <- w.write(t.Context(), numbers(0, 10)) }()
+		go func() { result <- w.write(t.Context(), documentsOf(numbers(0, 10))) }()
 		synctest.Wait()
 		w.mu.Lock()
 		w.closing = true
@@ -401,7 +401,7 @@ func TestFlagged(t *testing.T) {
 		batch := numbers(0, 2)
 		batch[0].SetError(errors.New("secret"))
 		want := "0 other (): a processor failed on the message\n"
-		if got := failures(batch, func() error { return w.write(t.Context(), batch) }); got != want {
+		if got := failures(batch, func() error { return w.write(t.Context(), documentsOf(batch)) }); got != want {
 			t.Errorf("failed messages\n got %s\nwant %s", got, want)
 		}
 		if r := event.ParseRejection("other (): a processor failed on the message"); r.Reason != event.ReasonOther {
@@ -425,7 +425,7 @@ func TestFewParts(t *testing.T) {
 			for i := range ticks {
 				wg.Go(func() {
 					time.Sleep(time.Duration(i) * every) // the bubble's clock
-					_ = w.write(t.Context(), numbers(0, rate*int(every)/int(time.Second)))
+					_ = w.write(t.Context(), documentsOf(numbers(0, rate*int(every)/int(time.Second))))
 				})
 			}
 			wg.Wait()
@@ -449,7 +449,7 @@ func TestLogsSeldom(t *testing.T) {
 		}
 		var log bytes.Buffer
 		w.sender.log = service.NewLoggerFromSlog(slog.New(slog.NewTextHandler(&log, nil)))
-		if err := w.write(t.Context(), numbers(0, 1)); err != nil {
+		if err := w.write(t.Context(), documentsOf(numbers(0, 1))); err != nil {
 			t.Fatal(err)
 		}
 		got := fmt.Sprint(strings.Count(log.String(), "does not store rows"), strings.Count(log.String(), "stores rows again"))

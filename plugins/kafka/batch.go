@@ -9,15 +9,20 @@ import (
 	"time"
 
 	"clickstream/internal/event"
+	"clickstream/internal/pack"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// recordOverhead is what a record costs in memory beyond its key and value while
-// it is in the pipeline: our row, Benthos' message and its copies (measured 350 to
-// 450 bytes with one output and no processors).
-const recordOverhead = 512
+// What a record costs in memory beyond its key and value while it is in the pipeline.
+const (
+	// messageOverhead: franz-go's record, Benthos' message and its copies (measured 350
+	// to 450 bytes with one output and no processors).
+	messageOverhead = 512
+	// packedOverhead: a row of a flat, and the slack of buffers that grew.
+	packedOverhead = 2 * flatRowBytes
+)
 
 // A batch that the output refused is delivered again after minAgain, doubled each
 // time up to maxAgain.
@@ -26,21 +31,16 @@ const (
 	maxAgain = 10 * time.Second
 )
 
-// row is one record on its way: the context that its message carries, and what is
-// needed to make the message once more.
-type row struct {
-	event.Record
-	value   []byte
-	headers []kgo.RecordHeader // only if metadata wants them
-}
-
-// batch is a run of consecutive records of one partition, or what is left of it.
+// batch is a run of consecutive records of one partition, or what is left of it. It
+// keeps them until they have their answer, to deliver them once more: as franz-go made
+// them if they travel as a message each, else flat.
 type batch struct {
-	part  *partition
-	span  *span
-	rows  []row
-	bytes int64 // what it counts for in max_in_flight_bytes
-	tries int
+	part    *partition
+	span    *span
+	records []*kgo.Record
+	flat    *flat
+	bytes   int64 // what it counts for in max_in_flight_bytes
+	tries   int
 }
 
 // cutter cuts one partition's fetched records into batches.
@@ -57,31 +57,42 @@ func (c *cutter) next() *batch {
 	if n == 0 {
 		return nil
 	}
-	b := &batch{part: c.part, rows: make([]row, n)}
-	for i, r := range c.records[:n] {
-		to := &b.rows[i]
-		to.Record = event.Record{Context: context.Background(), Coordinate: event.Coordinate{
-			Source: c.part.source, Offset: r.Offset, Time: r.Timestamp, Key: r.Key,
-		}}
-		to.value = r.Value
-		if c.session.config.metadata.headers {
-			to.headers = r.Headers
-		}
+	b := &batch{part: c.part, records: c.records[:n:n]}
+	for _, r := range b.records {
 		b.bytes += int64(len(r.Key) + len(r.Value))
+	}
+	first, last := c.records[0], c.records[n-1]
+	b.span = c.part.offsets.Add(first.Offset, last.Offset+1, last.LeaderEpoch, n, first.Timestamp.UnixMilli())
+	c.session.recordBytes = b.bytes/int64(n) + c.session.overhead()
+	if c.session.packs() {
+		b.flat, b.records = flatten(b.records, int(b.bytes)), nil
 	}
 	c.session.stats.records.Incr(int64(n))
 	c.session.stats.bytes.Incr(b.bytes)
 	c.session.totals.consume(c.part.id, n)
-	b.bytes += int64(n) * recordOverhead
+	b.bytes += int64(n) * c.session.overhead()
 	c.session.inFlight.Add(b.bytes)
-	last := c.records[n-1]
-	b.span = c.part.offsets.Add(c.records[0].Offset, last.Offset+1, last.LeaderEpoch, n, c.records[0].Timestamp.UnixMilli())
 	c.records = c.records[n:]
 	return b
 }
 
-// release gives the batch's room back.
+// overhead is what each record counts for beyond its bytes.
+func (s *session) overhead() int64 {
+	if s.packs() {
+		return packedOverhead
+	}
+	return messageOverhead
+}
+
+// packs reports whether batches travel as one message.
+func (s *session) packs() bool { return pack.Allowed() && !s.config.metadata.any }
+
+// release gives the batch's room back, and its memory if no message can point to it.
 func (s *session) release(b *batch) {
+	if b.flat != nil {
+		flats.Put(b.flat)
+		b.flat = nil
+	}
 	s.inFlight.Add(-b.bytes)
 	select {
 	case s.room <- struct{}{}:
@@ -93,6 +104,7 @@ func (s *session) release(b *batch) {
 type delivery struct {
 	session *session
 	batch   *batch
+	pack    *pack.Pack // nil: a message for each record
 	attempt int
 	done    atomic.Bool
 }
@@ -109,14 +121,19 @@ func (s *session) deliver(b *batch) (service.MessageBatch, service.AckFunc) {
 	}
 	d := &delivery{session: s, batch: b, attempt: attempt}
 	s.last.Store(d)
-	messages := make(service.MessageBatch, len(b.rows))
-	for i := range b.rows {
-		r := &b.rows[i]
-		messages[i] = service.NewMessageWithContext(&r.Record, r.value)
+	if b.flat != nil {
+		d.pack = pack.New(&reader{flat: b.flat, source: b.part.source})
+		return service.MessageBatch{d.pack.Message()}, d.answer
 	}
-	if s.config.metadata.any {
-		for i := range b.rows {
-			s.config.metadata.set(messages[i], &b.rows[i])
+	messages := make(service.MessageBatch, len(b.records))
+	contexts := make([]event.Record, len(b.records))
+	for i, r := range b.records {
+		contexts[i] = event.Record{Context: context.Background(), Coordinate: event.Coordinate{
+			Source: b.part.source, Offset: r.Offset, Time: r.Timestamp, Key: r.Key,
+		}}
+		messages[i] = service.NewMessageWithContext(&contexts[i], r.Value)
+		if s.config.metadata.any {
+			s.config.metadata.set(messages[i], r)
 		}
 	}
 	return messages, d.answer
@@ -135,7 +152,15 @@ func (d *delivery) answer(_ context.Context, err error) error {
 	}
 	switch b.part.offsets.Nack(b.span, d.attempt) {
 	case nackAgain:
-		d.again(d.failed(err))
+		next := &batch{part: b.part, span: b.span, bytes: b.bytes, tries: b.tries + 1}
+		if b.flat != nil {
+			next.flat = d.refused()
+			s.stats.redeliveries.Incr(int64(len(next.flat.rows)))
+		} else {
+			next.records = d.failed(err)
+			s.stats.redeliveries.Incr(int64(len(next.records)))
+		}
+		d.again(next)
 	case nackDropped:
 		s.release(b)
 	}
@@ -144,21 +169,18 @@ func (d *delivery) answer(_ context.Context, err error) error {
 
 // again queues what failed, after a pause that is this batch's own: the others of
 // its partition, and of other partitions, go on.
-func (d *delivery) again(left []row) {
-	s, b := d.session, d.batch
-	next := &batch{part: b.part, span: b.span, rows: left, bytes: b.bytes, tries: b.tries + 1}
-	s.stats.redeliveries.Incr(int64(len(left)))
-	pause := min(minAgain<<min(b.tries, 10), maxAgain)
-	time.AfterFunc(pause, func() { s.queue.PushAgain(next) })
+func (d *delivery) again(next *batch) {
+	pause := min(minAgain<<min(d.batch.tries, 10), maxAgain)
+	time.AfterFunc(pause, func() { d.session.queue.PushAgain(next) })
 }
 
-// failed returns the rows that err says failed, all of them if it does not say.
-func (d *delivery) failed(err error) []row {
+// failed returns the records that err says failed, all of them if it does not say.
+func (d *delivery) failed(err error) []*kgo.Record {
+	all := d.batch.records
 	var parts *service.BatchError
 	if !errors.As(err, &parts) || parts.IndexedErrors() == 0 {
-		return d.batch.rows
+		return all
 	}
-	rows := d.batch.rows
 	seen := make(map[int]bool, parts.IndexedErrors())
 	lostTrack := false
 	//nolint:staticcheck // WalkMessagesIndexedBy wants an index that costs an allocation per event; each message carries its record
@@ -174,26 +196,40 @@ func (d *delivery) failed(err error) []row {
 		seen[i] = true
 		return true
 	})
-	if lostTrack || len(seen) == 0 || len(seen) == len(rows) {
-		return rows
+	if lostTrack || len(seen) == 0 {
+		return all
 	}
-	left := make([]row, 0, len(seen))
-	for i := range rows {
+	left := make([]*kgo.Record, 0, len(seen))
+	for i, r := range all {
 		if seen[i] {
-			left = append(left, rows[i])
+			left = append(left, r)
 		}
 	}
 	return left
 }
 
-// indexOf finds the row that a message was made of by the coordinate it carries,
+// refused returns the records that an output refused: the others are stored, whatever
+// failed afterwards. All of them if it said nothing.
+func (d *delivery) refused() *flat {
+	if len(d.pack.Refused()) == 0 {
+		return d.batch.flat
+	}
+	var indexes []int
+	for _, r := range d.pack.Refused() {
+		indexes = append(indexes, r.Index)
+	}
+	slices.Sort(indexes)
+	return d.batch.flat.keep(indexes)
+}
+
+// indexOf finds the record that a message was made of by the coordinate it carries,
 // which processors keep; -1 if it carries none of this batch's.
 func (d *delivery) indexOf(m *service.Message) int {
 	c := event.CoordinateOf(m.Context())
 	if c == nil || c.Source != d.batch.part.source {
 		return -1
 	}
-	i, found := slices.BinarySearchFunc(d.batch.rows, c.Offset, func(r row, offset int64) int {
+	i, found := slices.BinarySearchFunc(d.batch.records, c.Offset, func(r *kgo.Record, offset int64) int {
 		return cmp.Compare(r.Offset, offset)
 	})
 	if !found {

@@ -122,6 +122,9 @@ func (s *session) options(ready <-chan struct{}) []kgo.Opt {
 		kgo.BrokerMaxReadBytes(max(64<<20, 2*c.fetchBytes)),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 	}
+	if s.packs() {
+		opts = append(opts, kgo.WithPools(&pools{}))
+	}
 	if c.group.server {
 		opts = append(opts, kgo.ServerSideBalancer())
 	}

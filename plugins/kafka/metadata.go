@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // metadataSet is which metadata the messages get.
@@ -34,9 +35,11 @@ func parseMetadata(pc *service.ParsedConfig) (metadataSet, error) {
 
 // set gives to the metadata that was asked for. A header must not pass for one of
 // ours, so those come last.
-func (m *metadataSet) set(to *service.Message, r *row) {
-	for _, h := range r.headers {
-		to.MetaSetMut(h.Key, string(h.Value))
+func (m *metadataSet) set(to *service.Message, r *kgo.Record) {
+	if m.headers {
+		for _, h := range r.Headers {
+			to.MetaSetMut(h.Key, string(h.Value))
+		}
 	}
 	if m.topic {
 		to.MetaSetMut("kafka_topic", r.Topic)
@@ -51,6 +54,6 @@ func (m *metadataSet) set(to *service.Message, r *row) {
 		to.MetaSetMut("kafka_offset", strconv.FormatInt(r.Offset, 10))
 	}
 	if m.timestamp {
-		to.MetaSetMut("kafka_timestamp_unix_ms", strconv.FormatInt(r.Time.UnixMilli(), 10))
+		to.MetaSetMut("kafka_timestamp_unix_ms", strconv.FormatInt(r.Timestamp.UnixMilli(), 10))
 	}
 }

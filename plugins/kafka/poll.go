@@ -98,10 +98,6 @@ func (s *session) take(fetches kgo.Fetches) (trouble bool) {
 			}
 		}
 	}
-	if len(batches) > 0 {
-		last := batches[len(batches)-1]
-		s.recordBytes = last.bytes / int64(len(last.rows))
-	}
 	s.queue.Push(batches...)
 	return trouble
 }

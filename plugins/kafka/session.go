@@ -82,7 +82,7 @@ func newSession(in *input, facts topicFacts) (*session, error) {
 		room:       make(chan struct{}, 1),
 		broken:     make(chan struct{}),
 
-		recordBytes: 2 * recordOverhead,
+		recordBytes: 2 * messageOverhead,
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.client, s.log, s.health = in.config.client, in.log, in.health()

@@ -144,7 +144,7 @@ func TestMemoryIsBoundedWhenStuck(t *testing.T) {
 		held = append(held, read(t, in))
 	}
 	eventually(t, "the fetcher to be full too", func() bool { return in.current().cl.BufferedFetchRecords() > 0 })
-	if got := in.current().inFlight.Load(); got > limit+2*leastPoll*recordOverhead {
+	if got := in.current().inFlight.Load(); got > limit+2*leastPoll*messageOverhead {
 		t.Errorf("in flight\n got %d bytes\nwant %d and a little", got, limit)
 	}
 	if used := heap() - before; used > 64<<20 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"clickstream/internal/event"
+	"clickstream/internal/pack"
 	"clickstream/internal/process"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -56,7 +57,53 @@ func (w *write) promise(r *kgo.Record, err error) {
 // WriteBatch returns when the brokers have every message. Its error names the
 // messages that no retry can help; only at a hard stop does it give up on others.
 func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) error {
-	w, refused := o.prepare(batch)
+	if len(batch) == 1 && !o.config.deadLetters && o.config.key == nil {
+		if p := pack.Of(batch[0]); p != nil && p.Refused() == nil {
+			return o.writePack(ctx, batch, p)
+		}
+	}
+	messages := pack.Unpack(batch)
+	w, refused := o.prepare(messages)
+	if err := o.write(ctx, w, refused); err != nil {
+		return err
+	}
+	return pack.Failed(batch, messages, o.finish(messages, w, refused))
+}
+
+// writePack writes the records of a pack.
+func (o *output) writePack(ctx context.Context, batch service.MessageBatch, p *pack.Pack) error {
+	w := &write{records: make([]kgo.Record, p.Len())}
+	var at event.Coordinate
+	now := time.Now()
+	for i := range w.records {
+		r := &w.records[i]
+		r.Timestamp, r.Value = now, p.Record(i, &at)
+		if o.config.keyField != "" {
+			r.Key, _ = event.Lookup(r.Value, o.config.keyField)
+		}
+	}
+	refused := map[*kgo.Record]error{}
+	if err := o.write(ctx, w, refused); err != nil {
+		return err
+	}
+	o.count(w, refused)
+	if len(refused) == 0 {
+		return nil
+	}
+	var these []pack.Refusal
+	for i := range w.records {
+		if err, ok := refused[&w.records[i]]; ok {
+			why := event.ParseRejection(err.Error())
+			these = append(these, pack.Refusal{Index: i, Why: &why})
+		}
+	}
+	p.Refuse(these)
+	return service.NewBatchError(batch, these[0].Why).Failed(0, these[0].Why)
+}
+
+// write sends the records that are not in refused until each is written or in there.
+// Its only error is that of a hard stop.
+func (o *output) write(ctx context.Context, w *write, refused map[*kgo.Record]error) error {
 	pending := make([]*kgo.Record, 0, len(w.records))
 	for i := range w.records {
 		if r := &w.records[i]; refused[r] == nil {
@@ -78,7 +125,7 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 			return service.ErrEndOfInput
 		}
 	}
-	return o.finish(batch, w, refused)
+	return nil
 }
 
 // send produces records in their order and waits for all of them. It returns the
@@ -181,8 +228,8 @@ func (o *output) trouble(err error) {
 	}
 }
 
-// finish counts, and makes the error that names the refused messages.
-func (o *output) finish(batch service.MessageBatch, w *write, refused map[*kgo.Record]error) error {
+// count counts what a batch came to.
+func (o *output) count(w *write, refused map[*kgo.Record]error) {
 	bytes := int64(0)
 	for i := range w.records {
 		bytes += int64(len(w.records[i].Key) + len(w.records[i].Value))
@@ -193,10 +240,17 @@ func (o *output) finish(batch service.MessageBatch, w *write, refused map[*kgo.R
 	if o.log.quiet.Load() {
 		o.up()
 	}
+	if len(refused) > 0 {
+		o.stats.errors.Incr(int64(len(refused)))
+	}
+}
+
+// finish counts, and makes the error that names the refused messages.
+func (o *output) finish(batch service.MessageBatch, w *write, refused map[*kgo.Record]error) error {
+	o.count(w, refused)
 	if len(refused) == 0 {
 		return nil
 	}
-	o.stats.errors.Incr(int64(len(refused)))
 	var result *service.BatchError
 	for i := range w.records {
 		err, ok := refused[&w.records[i]]
