@@ -146,7 +146,7 @@ func readBoard(dir fs.FS, name string) (*Board, error) {
 	}
 	b, err := ParseBoard(raw)
 	if err == nil && strings.HasPrefix(b.UID, "file:") {
-		return nil, fmt.Errorf("uid %q: want one that does not begin with file:", b.UID)
+		return nil, fmt.Errorf("uid %q: want another beginning than file", b.UID)
 	}
 	return b, err
 }
