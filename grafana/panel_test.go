@@ -48,6 +48,7 @@ type visit struct {
 	offset        int
 	received      time.Duration // after now
 	ofKafka       bool          // has a coordinate that the fence guards
+	delay         time.Duration // unless 0: from the event until it was stored; replaces at
 	insertedAfter string        // fixes inserted_at to now plus this interval
 }
 
@@ -71,8 +72,12 @@ func (s shop) store(t *testing.T, visits ...visit) {
 			}
 			stored = clock(d)
 		}
+		at := clock(v.at)
+		if v.delay != 0 {
+			at = fmt.Sprintf("%s - toIntervalMillisecond(%d)", stored, v.delay.Milliseconds())
+		}
 		selects = append(selects, fmt.Sprintf(`SELECT %s, '%s', '%s', '%s', toDecimal64('%s', 4), %s, %s, %s, %d, %d, %d + number, %d FROM numbers(%d)`,
-			id, v.kind, v.user, v.product, or(v.price, "0"), clock(v.at), clock(v.received), stored, stream, v.partition, v.offset, owner, max(v.n, 1)))
+			id, v.kind, v.user, v.product, or(v.price, "0"), at, clock(v.received), stored, stream, v.partition, v.offset, owner, max(v.n, 1)))
 	}
 	s.server.Query(t, s.database, "INSERT INTO events_fence SELECT 1, number, 7 FROM numbers(3)")
 	s.server.Query(t, s.database, `INSERT INTO events (event_id, event_type, user_id, product_id, price, timestamp, received_at, inserted_at,
