@@ -27,12 +27,14 @@ type Scanner struct {
 	values []Value
 	extra  int
 	name   []byte // scratch for a name with escapes
+	shape  shape
 }
 
 // NewScanner returns a scanner for fields of the given names, which are compared
 // byte by byte, case included.
 func NewScanner(names []string) *Scanner {
 	s := &Scanner{names: names, index: make(map[string]int, len(names)), values: make([]Value, len(names))}
+	s.shape.misses = forget - 1 // the first document is as good as any
 	for i, name := range names {
 		s.index[name] = i
 	}
@@ -54,9 +56,17 @@ func (e *SyntaxError) Error() string {
 // values are meaningless after one.
 func (s *Scanner) Scan(doc []byte) error {
 	clear(s.values)
+	if s.shape.known && s.shape.match(doc, s.values) {
+		s.extra, s.shape.misses = s.shape.extra, 0
+		return nil
+	}
+	clear(s.values)
 	s.extra = 0
 	if f := s.scan(doc); f.code != errNone {
 		return &SyntaxError{Offset: f.at, code: f.code}
+	}
+	if s.shape.misses++; s.shape.misses >= forget {
+		s.learn(doc)
 	}
 	return nil
 }
