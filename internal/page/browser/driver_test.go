@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +65,13 @@ func startDriver(t *testing.T, found tools) *chromium {
 	cmd := exec.CommandContext(ctx, found.node, "scenarios/driver.mjs", found.folder, found.chrome)
 	d := &chromium{lines: make(chan message), stderr: &tail{}}
 	cmd.Stderr = d.stderr
+	if found.chrome == "" { // the package unpacks its browser, once, into the folder for temporary files
+		temporary := filepath.Join(found.folder, "tmp")
+		if err := os.MkdirAll(temporary, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -91,6 +91,9 @@ func install(withBrowser bool) (string, error) {
 	if out, err := npm.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("browser tools: npm ci: %w: %s", err, out)
 	}
+	if _, err := os.Stat(filepath.Join(work, "node_modules", "@sparticuz", "chromium")); withBrowser && err != nil {
+		return "", fmt.Errorf("browser tools: npm left the browser out, %w: install Chrome or Chromium instead", err) // optional: npm says nothing
+	}
 	if err := os.Rename(work, folder); err != nil && !errors.Is(err, fs.ErrExist) {
 		if _, other := os.Stat(folder); other != nil { // another test process was first
 			return "", fmt.Errorf("browser tools: %w", err)

@@ -53,8 +53,16 @@ function address() {
 function query(forServer) {
   const out = new URLSearchParams({ board: page.board.uid, range: page.range });
   if (forServer) out.set("points", points);
-  for (const v of page.board.variables ?? []) for (const value of page.values.get(v.name) ?? []) out.append("var-" + v.name, value);
+  for (const v of page.board.variables) for (const value of page.values.get(v.name) ?? []) out.append("var-" + v.name, value);
   return out.toString();
+}
+
+// allowed is what of an address a variable takes: a closed list only its options, what
+// comes from a query or is typed anything.
+function allowed(v, values) {
+  const open = v.type === "query" || v.type === "textbox";
+  const taken = values.filter((value) => open || v.options.some((o) => o.value === value) || (v.all && value === "$__all"));
+  return taken.length ? taken : v.current ?? [];
 }
 
 async function openBoard(uid, { push = false, from = address() } = {}) {
@@ -64,7 +72,7 @@ async function openBoard(uid, { push = false, from = address() } = {}) {
   const listed = page.boards.find((b) => b.uid === known);
   page.board = { panels: [], variables: [], ranges: [], ...board, error: board.error ?? listed?.error };
   page.range = board.ranges?.includes(from.range) ? from.range : (page.range && board.ranges?.includes(page.range) ? page.range : board.range ?? "5m");
-  page.values = new Map((page.board.variables ?? []).map((v) => [v.name, from.values?.get(v.name) ?? v.current ?? []]));
+  page.values = new Map(page.board.variables.map((v) => [v.name, allowed(v, from.values?.get(v.name) ?? [])]));
   drawBoard();
   if (push) history.pushState(null, "", "?" + query(false));
   stream();

@@ -93,7 +93,7 @@ export class Pie {
   }
 
   show(answer) {
-    const items = answer.items ?? [], number = answer.fields?.find((f) => f.kind === "number");
+    const items = answer.items ?? [];
     this.empty.hidden = items.length > 0;
     const parts = arcs(items);
     rows(this.svg, items, () => h("circle", { cx: 50, cy: 50, r: ring }), (el, item, i) => {
@@ -102,7 +102,7 @@ export class Pie {
       el.style.setProperty("stroke-dasharray", `${Math.max(0, length - (alone ? 0 : gap))} ${around}`);
       el.style.setProperty("stroke-dashoffset", String(-parts[i].at * around));
     });
-    say(this.total, items.length ? format(items.reduce((sum, i) => sum + (i.value ?? 0), 0), number?.unit ?? "short", number?.decimals) : "–");
+    say(this.total, answer.total ?? (items.length ? format(items.reduce((sum, i) => sum + (i.value ?? 0), 0), "short") : "–"));
     rows(this.list, items, () => h("li", { class: "key" }, h("i", {}), h("bdi", {}), h("span", { class: "figure" }), h("em", {})), (el, item, i) => {
       el.style.setProperty("--color", css(item.color, i));
       mark(el.children[2], item);

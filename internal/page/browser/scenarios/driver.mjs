@@ -33,7 +33,7 @@ async function launch() {
   const args = ["--no-sandbox", "--disable-dev-shm-usage", "--force-color-profile=srgb"];
   if (chrome) return chromium.launch({ executablePath: chrome, args });
   const { default: packaged } = await import(pathToFileURL(require.resolve("@sparticuz/chromium")));
-  return chromium.launch({ executablePath: await packaged.executablePath(), args: [...packaged.args, ...args] });
+  return chromium.launch({ executablePath: await packaged.executablePath(), args });
 }
 
 const browser = await launch();
