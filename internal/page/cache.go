@@ -30,8 +30,10 @@ type cached struct {
 	running chan struct{} // closed when the answer is there; nil: nobody computes
 	json    []byte
 	at      time.Time // when the computation began
-	took    time.Duration
-	used    time.Time
+	// took is the shorter of the last two times, zero after the first: one slow answer
+	// of a busy machine does not make a slow panel.
+	took, previous time.Duration
+	used           time.Time
 }
 
 func newCache() *cache { return &cache{entries: map[string]*cached{}} }
@@ -113,7 +115,7 @@ func (e *cached) get(ctx context.Context, age time.Duration, compute func() Answ
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.json, e.at, e.took = raw, begin, a.took
+	e.json, e.at, e.took, e.previous = raw, begin, min(e.previous, a.took), a.took
 	close(e.running)
 	e.running = nil
 	return raw, begin

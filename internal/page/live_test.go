@@ -227,7 +227,7 @@ func TestSlowPanels(t *testing.T) {
 			fastOnes++
 		}
 	}
-	if slowOnes != 1 {
-		t.Errorf("in five ticks the slow panel was computed %d times, want once: it rests 20 times as long as it takes", slowOnes)
+	if slowOnes > 2 {
+		t.Errorf("in five ticks the slow panel was computed %d times, want two to know it: then it rests 20 times as long as it takes", slowOnes)
 	}
 }
