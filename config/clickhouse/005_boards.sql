@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS {database}.events_repeated
     _offset     Int64 CODEC(Delta, ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (_stream, _partition, _offset, event_id)
+ORDER BY (timestamp, _stream, _partition, _offset, event_id)
 TTL toDateTime(inserted_at) + toIntervalDay(90);
 
 -- Rows stored since the last look, with half a minute's margin for inserts under way, are
