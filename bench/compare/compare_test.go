@@ -29,7 +29,7 @@ func TestQuick(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	if err := run(t.Context(), []string{"--only", "everything"}); err == nil || !strings.HasPrefix(err.Error(), "--only: want one of kafka, embedded, sweep, scale") {
+	if err := run(t.Context(), []string{"--only", "everything"}); err == nil || !strings.HasPrefix(err.Error(), "--only: want one of kafka, sweep, scale, embedded") {
 		t.Errorf("a part that there is not\n got %v", err)
 	}
 	if err := run(t.Context(), []string{"--rounds", "0"}); err == nil || !strings.HasPrefix(err.Error(), "--rounds and --events: want more than 0") {

@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if parts := []string{"kafka", "embedded", "sweep", "scale"}; o.only != "" && !slices.Contains(parts, o.only) {
+	if parts := slices.Concat(onKafka, onEmbedded); o.only != "" && !slices.Contains(parts, o.only) {
 		return fmt.Errorf("--only: want one of %s, got %q", strings.Join(parts, ", "), o.only)
 	}
 	if o.rounds <= 0 || o.events <= 0 {
@@ -115,45 +115,51 @@ type findings struct {
 	grown           *grown
 }
 
-// all runs every part. The embedded broker's part needs a stage of its own.
+// everybody is who takes turns on Kafka.
+var everybody = cast{[]player{limit, ours, python}, []player{ceiling, produceOurs}}
+
+// parts are what --only takes; each broker gets a stage of its own.
+var onKafka, onEmbedded = []string{"kafka", "sweep", "scale"}, []string{"embedded"}
+
+// all runs every part, or the only one that is wanted.
 func all(ctx context.Context, o options) error {
 	var found findings
-	wanted := func(part string) bool { return o.only == "" || o.only == part }
-	full := cast{[]player{limit, ours, python}, []player{ceiling, produceOurs}}
-	o.Kafka = true
-	if wanted("kafka") || wanted("sweep") || wanted("scale") {
-		err := on(ctx, o, func(s *stage.Stage) (err error) {
-			if wanted("kafka") {
-				if found.kafka, err = full.play(ctx, s, o); err != nil {
-					return err
-				}
-			}
-			if wanted("sweep") {
-				if found.loads, err = sweep(ctx, s, []player{ours, limit, python}, rates(found.kafka), o.say); err != nil {
-					return err
-				}
-			}
-			if wanted("scale") {
-				found.scaled, err = scale(ctx, s, o)
-			}
-			return err
-		})
-		if err != nil {
-			return err
+	for _, parts := range [][]string{onKafka, onEmbedded} {
+		if o.only != "" {
+			parts = slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return part != o.only })
 		}
-	}
-	o.Kafka = false
-	if wanted("embedded") {
-		full.consumers = full.consumers[:2] // Python's rate is the same here
-		err := on(ctx, o, func(s *stage.Stage) (err error) {
-			found.embedded, err = full.play(ctx, s, o)
-			return err
+		if len(parts) == 0 {
+			continue
+		}
+		o.Kafka = parts[0] != onEmbedded[0]
+		err := on(ctx, o, func(s *stage.Stage) error {
+			for _, part := range parts {
+				if err := found.run(ctx, s, o, part); err != nil {
+					return fmt.Errorf("%s: %w", part, err)
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return found.write(ctx, o)
+}
+
+// run runs one part.
+func (f *findings) run(ctx context.Context, s *stage.Stage, o options, part string) (err error) {
+	switch part {
+	case "kafka":
+		f.kafka, err = everybody.play(ctx, s, o)
+	case "sweep":
+		f.loads, err = sweep(ctx, s, []player{ours, limit, python}, rates(f.kafka), o.say)
+	case "scale":
+		f.scaled, err = scale(ctx, s, o)
+	case "embedded": // Python costs the same here
+		f.embedded, err = cast{[]player{limit, ours}, everybody.producers}.play(ctx, s, o)
+	}
+	return err
 }
 
 // rates are the loads to offer; the last one is 80 % of what a backlog drains at.

@@ -15,7 +15,7 @@ const poll = 20 * time.Millisecond
 // result is what one run has cost.
 type result struct {
 	events    int64
-	perSecond float64 // from the first events seen to the last one: without the start
+	perSecond float64 // from the first events seen until most are there
 	// CPU per event, user and system. The client's is that of its whole life, start
 	// and stop included; the servers' lasts from the client's start to its last event.
 	client, broker, engine time.Duration
@@ -25,16 +25,22 @@ type result struct {
 	sum                    uint64 // over the rows: equal for the same events
 }
 
-// clock notes the costs of the servers, and the first and the last events.
+// clock notes the costs of the servers, and when events came.
 type clock struct {
 	broker, engine          time.Duration
-	first, last             time.Time
-	firstEvents, lastEvents int64
+	start, first, most      time.Time
+	firstEvents, mostEvents int64
+	events                  int64 // at the end
 }
+
+// most is the share of the events at which the clock stops. The rest is not in the
+// rate since a consumer cannot know that nothing will come after it: its last block
+// waits for company as long as it may, and one that was told the number does not.
+const most = 0.9
 
 // meter runs a player once and watches count until it says events.
 func meter(ctx context.Context, s *stage.Stage, p player, j job, count func(context.Context) (int64, error)) (r result, _ error) {
-	var k clock
+	k := clock{start: time.Now()}
 	if err := k.servers(s, -1); err != nil {
 		return r, err
 	}
@@ -56,9 +62,18 @@ func meter(ctx context.Context, s *stage.Stage, p player, j job, count func(cont
 		return r, err
 	}
 	n := time.Duration(j.events)
-	r = result{events: k.lastEvents, client: usage.CPU / n, broker: k.broker / n, engine: k.engine / n, rss: usage.RSS}
-	r.perSecond = float64(k.lastEvents-k.firstEvents) / max(k.last.Sub(k.first), poll).Seconds()
+	r = result{events: k.events, client: usage.CPU / n, broker: k.broker / n, engine: k.engine / n, rss: usage.RSS}
+	r.perSecond = k.perSecond()
 	return r, nil
+}
+
+// perSecond is the rate after the start; of events that all came at once it is the
+// rate with it.
+func (k *clock) perSecond() float64 {
+	if k.mostEvents == k.firstEvents {
+		return float64(k.mostEvents) / k.most.Sub(k.start).Seconds()
+	}
+	return float64(k.mostEvents-k.firstEvents) / k.most.Sub(k.first).Seconds()
 }
 
 // servers adds what the servers have used so far, times sign.
@@ -86,7 +101,9 @@ func (k *clock) watch(ctx context.Context, child *stage.Child, want int64, count
 		if n > 0 && k.first.IsZero() {
 			k.first, k.firstEvents = now, n
 		}
-		k.last, k.lastEvents = now, n
+		if k.events = n; k.most.IsZero() && n >= int64(most*float64(want)) {
+			k.most, k.mostEvents = now, n
+		}
 		if n >= want {
 			return nil
 		}

@@ -186,7 +186,7 @@ func (n *native) answer(code proto.ServerCode) error {
 		if err := e.DecodeAware(n.in, revision); err != nil {
 			return err
 		}
-		return fmt.Errorf("code %d: %s", e.Code, e.Message)
+		return fmt.Errorf("code %d: %s", int(e.Code), e.Message)
 	case proto.ServerCodeProgress:
 		var p proto.Progress
 		return p.DecodeAware(n.in, revision)
