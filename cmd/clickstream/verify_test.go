@@ -287,7 +287,7 @@ func TestVerifyLive(t *testing.T) {
 	s := newStack(t)
 	produce := s.pipeline("produce", []string{"RATE=2000"})
 	consume := s.pipeline("consume", nil, quick...)
-	s.awaitProduced(1) // or there would be nothing to wait for
+	s.awaitProduced(1)                                             // or there would be nothing to wait for
 	if code, report := s.verify("--wait", "60s"); code != exitOK { // now the group has committed something
 		t.Fatalf("exit code %d: %+v", code, report)
 	}
