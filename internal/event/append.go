@@ -42,16 +42,20 @@ func MaxLen(userID, productID int) int {
 
 const hexDigits = "0123456789abcdef"
 
+// hexPair holds the two digits of each byte.
+var hexPair = func() (pairs [256][2]byte) {
+	for b := range pairs {
+		pairs[b] = [2]byte{hexDigits[b>>4], hexDigits[b&15]}
+	}
+	return pairs
+}()
+
+// appendUUID writes the bytes to where they stand in the text, two digits a look.
 func appendUUID(dst []byte, id [16]byte) []byte {
-	var text [36]byte
-	at := 0
-	for i, b := range id {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			text[at] = '-'
-			at++
-		}
-		text[at], text[at+1] = hexDigits[b>>4], hexDigits[b&15]
-		at += 2
+	text := [36]byte{8: '-', 13: '-', 18: '-', 23: '-'}
+	for i, at := range [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34} {
+		pair := &hexPair[id[i]]
+		text[at], text[at+1] = pair[0], pair[1]
 	}
 	return append(dst, text[:]...)
 }

@@ -17,6 +17,9 @@ type Decimal struct {
 // even on the decimal text: no float is involved. ok is false when the magnitude
 // does not fit in 127 bits, which is more than 38 digits.
 func ParseDecimal(s []byte, scale int) (d Decimal, ok bool) {
+	if v, ok := plainDecimal(s, scale); ok {
+		return Decimal{Lo: v}, true
+	}
 	n := splitNumber(s)
 	d.Negative = n.negative
 	keep := n.count + n.exponent + scale // digits of the result's whole part
@@ -34,6 +37,35 @@ func ParseDecimal(s []byte, scale int) (d Decimal, ok bool) {
 		d.Negative = false
 	}
 	return d, ok && d.Hi>>63 == 0
+}
+
+// plainDecimal reads what most numbers are: no sign, no exponent, at most 18 digits
+// with those that the scale adds, and none to round.
+func plainDecimal(s []byte, scale int) (v uint64, ok bool) {
+	left := -1 // digits of the scale that are not there yet; below zero before the point
+	if len(s)+scale > 18 {
+		return 0, false
+	}
+	for _, c := range s {
+		switch {
+		case c-'0' <= 9 && left != 0:
+			v = v*10 + uint64(c-'0')
+			if left > 0 {
+				left--
+			}
+		case c == '.' && left < 0 && scale > 0:
+			left = scale
+		default:
+			return 0, false
+		}
+	}
+	if left < 0 {
+		left = scale
+	}
+	for ; left > 0; left-- {
+		v *= 10
+	}
+	return v, true
 }
 
 // Int64 returns the value, and whether it fits.

@@ -73,7 +73,7 @@ var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9
 // FuzzDecimal holds ParseDecimal against math/big: the same whole number after
 // rounding half to even, and the same sign of the rest.
 func FuzzDecimal(f *testing.F) {
-	for _, s := range []string{"29.99", "-0.00005", "1e20", "123456789012345678901234567890.5", "5e-1", "0.15e1", "1.25E-3"} {
+	for _, s := range []string{"29.99", "-0.00005", "1e20", "123456789012345678901234567890.5", "5e-1", "0.15e1", "1.25E-3", "0", "29.9900", "29.99001", "999999999999999999", "10000000000000.5"} {
 		f.Add(s, uint8(4))
 	}
 	f.Fuzz(func(t *testing.T, s string, scale uint8) {
@@ -159,6 +159,13 @@ func FuzzTime(f *testing.F) {
 		}
 		if ok && (got.Seconds != want.Unix() || int(got.Nanos) != want.Nanosecond()) {
 			t.Fatalf("ParseTime(%q)\n got %d.%09d\nwant %d.%09d", s, got.Seconds, got.Nanos, want.Unix(), want.Nanosecond())
+		}
+		c := Calendar{}
+		_, _ = c.ParseTime([]byte("2026-01-15T14:30:00.123Z"))
+		for range 2 { // with another date remembered, then with its own
+			if again, same := c.ParseTime([]byte(s)); again != got || same != ok {
+				t.Fatalf("Calendar.ParseTime(%q)\n got %v, %v\nwant %v, %v", s, again, same, got, ok)
+			}
 		}
 	})
 }

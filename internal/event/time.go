@@ -11,11 +11,25 @@ type Instant struct {
 // offset: years 0000 to 9999, capital T and Z, two digits everywhere, a full stop
 // before the fraction, no leap second; digits past the ninth of the fraction are
 // cut off. A time without zone is no moment and is refused.
-func ParseTime(s []byte) (t Instant, ok bool) {
+func ParseTime(s []byte) (Instant, bool) {
+	var c Calendar
+	return c.ParseTime(s)
+}
+
+// Calendar remembers the last date that it was asked for: most events are of one day.
+// Its zero value is ready; it belongs to one goroutine.
+type Calendar struct {
+	date  [10]byte
+	days  int64
+	known bool
+}
+
+// ParseTime is the function of that name.
+func (c *Calendar) ParseTime(s []byte) (t Instant, ok bool) {
 	if len(s) < len("2006-01-02T15:04:05Z") || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
 		return t, false
 	}
-	days, ok := ParseDate(s[:10])
+	days, ok := c.parseDate(s[:10])
 	hour, minute, second := two(s[11:]), two(s[14:]), two(s[17:])
 	if !ok || hour > 23 || minute > 59 || second > 59 {
 		return t, false
@@ -28,6 +42,17 @@ func ParseTime(s []byte) (t Instant, ok bool) {
 	t.Seconds = days*86400 + int64(hour)*3600 + int64(minute)*60 + int64(second) - offset
 	t.Nanos = nanos
 	return t, ok
+}
+
+func (c *Calendar) parseDate(s []byte) (days int64, ok bool) {
+	if c.known && string(s) == string(c.date[:]) {
+		return c.days, true
+	}
+	if days, ok = ParseDate(s); ok {
+		c.days, c.known = days, true
+		copy(c.date[:], s)
+	}
+	return days, ok
 }
 
 // ParseDate reads "2026-01-15" as days since 1970-01-01.

@@ -68,6 +68,7 @@ type moment struct {
 	text     string
 	from, to event.Instant
 	limited  bool
+	calendar event.Calendar
 }
 
 func newMoment(name string, width, scale int) *moment {
@@ -89,7 +90,7 @@ func (m *moment) append(dst []byte, c cell) ([]byte, *event.Rejection) {
 	if c.kind != event.String {
 		return dst, wrongType("a time like 2026-01-15T14:30:00.123Z", c.kind)
 	}
-	t, ok := event.ParseTime(c.text)
+	t, ok := m.calendar.ParseTime(c.text)
 	if !ok {
 		return dst, &event.Rejection{Reason: event.ReasonTime, Message: "want a time like 2026-01-15T14:30:00.123Z, with a zone"}
 	}
