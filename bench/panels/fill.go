@@ -16,7 +16,7 @@ const block = 2_000_000
 // purchases, by 100,000 users over 1,000 products of which the first are seen most, evenly
 // over the time from %[3]d on, a row each %[4]f ms. Each 200th is sent again.
 const events = `INSERT INTO events (event_id, event_type, user_id, product_id, price, timestamp, received_at, inserted_at, _stream, _partition, _offset, _owner)
-SELECT reinterpretAsUUID(murmurHash3_128(if(n %% 200 = 0 AND n >= 1000, n - 999, n))),
+SELECT reinterpretAsUUID(murmurHash3_128(if(n %% 200 = 0 AND n >= 1000, toUInt64(n - 999), n))),
 	multiIf(h %% 1000 < 900, 'page_view', h %% 1000 < 970, 'add_to_cart', 'purchase'),
 	concat('user_', leftPad(toString(cityHash64(n, 2) %% 100000), 5, '0')),
 	concat('product_', leftPad(toString(toUInt32(pow(1000, (cityHash64(n, 3) %% 1000000) / 1000000))), 4, '0')),
