@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 )
@@ -13,6 +14,8 @@ const (
 	// restFactor bounds what a slow panel costs: it rests so many times as long as it
 	// took, so it keeps one connection busy for a twentieth of the time.
 	restFactor = 20
+	// remembered is how many of the last times count.
+	remembered = 5
 	// maxCached and unused bound the answers that are kept for the next viewer.
 	maxCached = 1000
 	unused    = 30 * time.Second
@@ -30,10 +33,11 @@ type cached struct {
 	running chan struct{} // closed when the answer is there; nil: nobody computes
 	json    []byte
 	at      time.Time // when the computation began
-	// took is the shorter of the last two times, zero after the first: one slow answer
-	// of a busy machine does not make a slow panel.
-	took, previous time.Duration
-	used           time.Time
+	// took is the shortest of the last times, zero after the first: some slow answers
+	// of a busy machine do not make a slow panel.
+	took  time.Duration
+	times []time.Duration
+	used  time.Time
 }
 
 func newCache() *cache { return &cache{entries: map[string]*cached{}} }
@@ -81,6 +85,16 @@ func (e *cached) due(age time.Duration, shown time.Time) bool {
 	return e.running != nil || e.json == nil || !e.at.Equal(shown) || time.Since(e.at) >= period(age, e.took)
 }
 
+// note adds what the last computation took.
+func (e *cached) note(took time.Duration) {
+	if e.times = append(e.times, took); len(e.times) > remembered {
+		e.times = e.times[1:]
+	}
+	if len(e.times) > 1 {
+		e.took = slices.Min(e.times)
+	}
+}
+
 // last returns the last answer and when it was begun, nil for none.
 func (e *cached) last() ([]byte, time.Time) {
 	e.mu.Lock()
@@ -115,7 +129,8 @@ func (e *cached) get(ctx context.Context, age time.Duration, compute func() Answ
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.json, e.at, e.took, e.previous = raw, begin, min(e.previous, a.took), a.took
+	e.json, e.at = raw, begin
+	e.note(a.took)
 	close(e.running)
 	e.running = nil
 	return raw, begin

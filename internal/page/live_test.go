@@ -231,3 +231,27 @@ func TestSlowPanels(t *testing.T) {
 		t.Errorf("in five ticks the slow panel was computed %d times, want two to know it: then it rests 20 times as long as it takes", slowOnes)
 	}
 }
+
+// TestSlowOnce: what is slow now and then is computed at every tick; what is slow
+// always rests.
+func TestSlowOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		times []time.Duration // in milliseconds
+		want  time.Duration
+	}{
+		"first":        {[]time.Duration{900}, 1000},
+		"once":         {[]time.Duration{20, 900, 20}, 1000},
+		"often":        {[]time.Duration{900, 900, 900, 90, 900}, 1000},
+		"always":       {[]time.Duration{200, 300}, 4000},
+		"since":        {[]time.Duration{20, 200, 200, 200, 200, 200}, 4000},
+		"not any more": {[]time.Duration{200, 200, 200, 20}, 1000},
+	} {
+		var e cached
+		for _, took := range tc.times {
+			e.note(took * time.Millisecond)
+		}
+		if got := period(time.Second, e.took); got != tc.want*time.Millisecond {
+			t.Errorf("%s: computed every %s, want %s", name, got, tc.want*time.Millisecond)
+		}
+	}
+}
