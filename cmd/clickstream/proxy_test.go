@@ -26,6 +26,7 @@ const (
 	passOn  = iota
 	loseAck // the rows arrive, the answer does not
 	hold    // the rows stop on their way, until release
+	tell    // nothing: held says that rows have just gone on their way
 )
 
 func startProxy(t testing.TB, to string) *proxy {
@@ -104,12 +105,14 @@ func (s *stream) up() {
 		if err != nil {
 			return
 		}
+		told := false
 		s.mu.Lock()
 		switch {
 		case bytes.Contains(buf[:n], []byte("INSERT INTO `clickstream`.`events` (")):
 			s.step = asked
 		case s.step == described:
 			s.step = filled
+			told = s.fault.CompareAndSwap(tell, passOn)
 			if s.fault.CompareAndSwap(hold, passOn) {
 				s.hit.Add(1)
 				_, _ = s.server.Write(buf[:n/2])
@@ -120,7 +123,14 @@ func (s *stream) up() {
 			}
 		}
 		s.mu.Unlock()
-		if _, err := s.server.Write(buf[:n]); err != nil {
+		_, err = s.server.Write(buf[:n])
+		if told {
+			select {
+			case s.held <- struct{}{}:
+			default:
+			}
+		}
+		if err != nil {
 			return
 		}
 	}

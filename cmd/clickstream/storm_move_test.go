@@ -17,10 +17,12 @@ type move struct {
 	// afterInsert waits until a consumer that is to be hit has inserted, then for delay.
 	afterInsert bool
 	delay       time.Duration
-	pause       time.Duration    // stop for so long instead of a kill
-	replace     bool             // and start another meanwhile, as if it were dead
-	lag         [2]time.Duration // from the kills to the restarts
-	member      int              // which of two consumers
+	// mid kills the engine, or a consumer, in the middle of an insert.
+	mid     bool
+	pause   time.Duration    // stop for so long instead of a kill
+	replace bool             // and start another meanwhile, as if it were dead
+	lag     [2]time.Duration // from the kills to the restarts
+	member  int              // which of two consumers
 }
 
 // drawn returns the nth step of a storm.
@@ -33,6 +35,7 @@ func (p *plan) drawn(seed, n uint64) move {
 		lag: [2]time.Duration{below(time.Second), below(time.Second)},
 	}
 	s.afterInsert = r.IntN(10) < 5
+	s.mid = r.IntN(10) < 5
 	switch kind, long := r.IntN(100), r.IntN(10); {
 	case kind < 20:
 		s.calm = true
@@ -100,12 +103,34 @@ func (s *storm) make(now move) {
 		s.pauses++
 		return
 	}
+	if now.mid && (now.victim == "engine" || v.name == "consumer-1") {
+		s.awaitMidInsert(now.delay / 30)
+	}
 	s.strike(v, r, now.lag[0])
 	if now.double || now.again {
 		s.strikeNext(v, now)
 	}
 	if now.calm {
 		s.measure(v)
+	}
+}
+
+// awaitMidInsert returns within d of the moment when a consumer's rows went to the
+// engine: it takes some milliseconds to store and acknowledge them.
+func (s *storm) awaitMidInsert(d time.Duration) {
+	select {
+	case <-s.proxy.held: // of a call that gave up
+	default:
+	}
+	s.proxy.fault.Store(tell)
+	late := time.NewTimer(3 * time.Second)
+	defer late.Stop()
+	select {
+	case <-s.proxy.held:
+		s.midInsert++
+		s.sleep(d)
+	case <-late.C:
+		s.proxy.fault.Store(passOn)
 	}
 }
 

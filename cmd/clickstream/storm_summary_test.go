@@ -13,6 +13,7 @@ type tally struct {
 	kills     int
 	byName    map[string]int
 	inserting int // of the consumers killed: had inserted since their start
+	midInsert int // kills of engine or consumer within 10 ms of rows on their way
 	pauses    int
 	replaced  int // consumers stopped and taken for dead
 	held      int // times that the storm held its fire
@@ -85,6 +86,7 @@ func (s *storm) summary(a *audit, resolved int, took time.Duration) {
 	line("seed", "%d", s.seed)
 	line("kills", "%d: %s; besides %d processes stopped and continued, %d consumers stopped, replaced, and continued", s.kills, strings.Join(kills, ", "), s.pauses, s.replaced)
 	line("consumers that had inserted", "%d of %d killed", s.inserting, s.byName["consumer"])
+	line("kills in mid-insert", "%d of engine or consumer, within 10 ms of rows on their way", s.midInsert)
 	line("records acknowledged", "%d of the ledger, %d of unknown outcome (%d are in the topic)", len(s.ledger.acked), len(s.ledger.unknown), resolved)
 	line("records in the topic", "%d, %d of them bad", a.records, a.bad)
 	line("rows", "%d", a.rows)

@@ -94,6 +94,7 @@ type storm struct {
 	services map[string]*victim
 	second   *victim // the other consumer, while there is one
 	ledger   *ledger
+	proxy    *proxy // between consumer-1 and the engine
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -118,6 +119,7 @@ func newStorm(t *testing.T, p plan) *storm {
 	s.test, s.from = t, s.began
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	t.Cleanup(s.end)
+	s.proxy = startProxy(t, s.native)
 	s.newServices()
 	return s
 }

@@ -238,11 +238,15 @@ func (s *storm) newServices() {
 // newConsumer makes a consumer, named for the group or not. Every other start has
 // small and frequent inserts, so that faults meet many of them.
 func (s *storm) newConsumer(name, instance string) *victim {
-	return &victim{storm: s, name: name, unnamed: instance == "", command: func(start int) ([]string, []string) {
-		args := []string{"-c", "../../pipelines/consume.yaml"}
+	return &victim{storm: s, name: name, unnamed: instance == "", command: func(start int) (env, args []string) {
+		args = []string{"-c", "../../pipelines/consume.yaml"}
 		if rand.New(rand.NewPCG(s.seed, uint64(start)<<8+uint64(name[len(name)-1]))).IntN(2) == 0 {
 			args = append(args, quick...)
 		}
-		return []string{"KAFKA_INSTANCE_ID=" + instance}, args
+		env = []string{"KAFKA_INSTANCE_ID=" + instance}
+		if name == "consumer-1" {
+			env = append(env, "CLICKHOUSE_ADDR="+s.proxy.address())
+		}
+		return env, args
 	}}
 }
