@@ -15,6 +15,7 @@ const (
 	bigRows   = 100_000_000
 	bigRate   = 50_000 // events a second, for bigWindow
 	bigWindow = 2 * time.Minute
+	bigRounds = 2
 	// idle is how long no merge may run before the filled table counts as settled.
 	idle      = 10 * time.Second
 	idleLimit = 10 * time.Minute
@@ -32,7 +33,7 @@ func big(ctx context.Context, o options) error {
 		}
 		var g grown
 		var empties, fulls []float64
-		for range min(o.rounds, 2) {
+		for range min(o.rounds, bigRounds) {
 			empty := unique("small")
 			if err := s.Database(ctx, empty, stage.Guarded); err != nil {
 				return err

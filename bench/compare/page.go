@@ -16,9 +16,13 @@ import (
 // write puts what was found into the page, each part between its own marks, and draws
 // the plots; without a page it prints the parts.
 func (f findings) write(ctx context.Context, o options) error {
-	parts := []struct{ name, text string }{
-		{"kafka", f.kafka.text()}, {"embedded", f.embedded.text()}, {"sweep", sweepText(f.loads)},
-		{"scale", f.scaled.text()}, {"big", f.grown.text()},
+	runs := fmt.Sprintf("%s events, %%d runs each", report.Count(float64(o.events)))
+	parts := []struct{ name, text, runs string }{
+		{"kafka", f.kafka.text(), fmt.Sprintf(runs, o.rounds)},
+		{"embedded", f.embedded.text(), fmt.Sprintf(runs, o.rounds)},
+		{"sweep", sweepText(f.loads), fmt.Sprintf("%s each", window)},
+		{"scale", f.scaled.text(), fmt.Sprintf(runs, min(o.rounds, scaleRounds))},
+		{"big", f.grown.text(), fmt.Sprintf("%s each, %d runs", bigWindow, min(o.rounds, bigRounds))},
 	}
 	var page string
 	if o.page != "" {
@@ -32,7 +36,7 @@ func (f findings) write(ctx context.Context, o options) error {
 		if p.text == "" {
 			continue
 		}
-		text := p.text + "\n" + origin(ctx, o) + "\n"
+		text := p.text + "\n" + origin(ctx, o) + "; " + p.runs + ".\n"
 		if o.page == "" {
 			fmt.Printf("\n%s\n\n%s", p.name, text)
 			continue
@@ -172,5 +176,5 @@ func origin(ctx context.Context, o options) string {
 	if err != nil {
 		commit = "unknown"
 	}
-	return fmt.Sprintf("%s; commit %s; %s events, %d runs each.", stage.Machine(), strings.TrimSpace(commit), report.Count(float64(o.events)), o.rounds)
+	return stage.Machine() + "; commit " + strings.TrimSpace(commit)
 }
