@@ -16,7 +16,7 @@ matplotlib.rcParams.update({
     "axes.spines.top": False,
     "axes.spines.right": False,
 })
-from matplotlib import pyplot  # noqa: E402: after the settings
+from matplotlib import pyplot, ticker  # noqa: E402: after the settings
 
 STYLE = {
     "consume.yaml": ("#1f6feb", "o"),
@@ -27,6 +27,9 @@ STYLE = {
 
 def save(figure, axes, path):
     axes.set_xscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(ticker.EngFormatter(sep=""))  # 10k, not 10^4
+        axis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("offered load, events per second")
     axes.legend(frameon=False)
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
