@@ -104,20 +104,21 @@ func TestZombieOfTheSameName(t *testing.T) {
 	s.allCommitted()
 }
 
-// TestSlowClickHouse: answers come later than insert_timeout, so that the outcome of every
-// insert is unknown: nothing is stored twice, and all of it in the end.
+// TestSlowClickHouse: each answer comes so late that an insert has its rows stored and
+// then runs out of time: nothing is stored twice, and all of it in the end.
 func TestSlowClickHouse(t *testing.T) {
 	s := newStack(t)
 	p := faultproxy.Start(t, s.native)
-	consume := s.pipeline("consume", []string{"CLICKHOUSE_ADDR=" + p.Address()}, append([]string{"-s", "output.fallback.0.clickhouse.insert_timeout=500ms"}, quick...)...)
+	consume := s.pipeline("consume", []string{"CLICKHOUSE_ADDR=" + p.Address()}, append([]string{"-s", "output.fallback.0.clickhouse.insert_timeout=1500ms"}, quick...)...)
 	produce := s.pipeline("produce", []string{"RATE=2000"})
 	s.grown()
-	rounds := 1
+	unknown := func() bool { return consume.metric("clickstream_clickhouse_read_back_rows_total") > 0 }
+	least, most := 1, 10 // a busy machine may be late with the rows too, and then none is stored
 	if thorough() {
-		rounds = 30
+		least, most = 20, 40
 	}
-	for range rounds {
-		heal := p.Break(faultproxy.Delay(faultproxy.Down, 1000))
+	for n := 0; n < least || n < most && !unknown(); n++ {
+		heal := p.Break(faultproxy.Delay(faultproxy.Down, 900))
 		await(t, "/ready to say that no answer comes", func() error {
 			status, body, err := consume.get("/ready")
 			if err == nil && (status != 503 || !strings.Contains(body, p.Address())) {
@@ -132,7 +133,7 @@ func TestSlowClickHouse(t *testing.T) {
 	}
 	produce.stop()
 	s.drained()
-	if consume.metric("clickstream_clickhouse_read_back_rows_total") == 0 {
+	if !unknown() {
 		t.Error("nothing was read back: every outcome was known")
 	}
 	consume.stop()
