@@ -21,39 +21,26 @@ export function split(answer) {
 // stacked reports whether a line stands on the ones before it.
 const stacked = (line) => (line.custom.stacking?.mode ?? "none") !== "none";
 
-// plot returns the columns to draw: for stacked lines the running sum, first line at
-// the bottom, and between which columns the fill goes. Hidden lines take no part.
+// plot returns the columns to draw, last line first: for stacked lines the running
+// sum, first line at the bottom, and between which columns the fill goes. What is drawn
+// later covers what is under it, so a type that does not occur hides no other. Hidden
+// lines take no part.
 export function plot(times, lines, hidden) {
-  const data = [times], bands = [], below = new Array(times.length).fill(0);
+  const columns = [], bands = [], below = new Array(times.length).fill(0);
   let last = null;
   lines.forEach((line, i) => {
+    const at = lines.length - i;
     if (hidden.has(line.name)) {
-      data.push(new Array(times.length).fill(null));
+      columns.unshift(new Array(times.length).fill(null));
     } else if (!stacked(line)) {
-      data.push(line.values);
+      columns.unshift(line.values);
     } else {
-      data.push(line.values.map((v, k) => (v === null ? null : (below[k] += v))));
-      if (last !== null) bands.push({ series: [i + 1, last] });
-      last = i + 1;
+      columns.unshift(line.values.map((v, k) => (v === null ? null : (below[k] += v))));
+      if (last !== null) bands.push({ series: [at, last] });
+      last = at;
     }
   });
-  return { data, bands };
-}
-
-// idle are the stretches of zeros, first and last index each: a stacked line there
-// would be drawn over the one below it.
-export function idle(values) {
-  const runs = [];
-  let from = -1;
-  for (let k = 0; k <= values.length; k++) {
-    if (k < values.length && !values[k]) {
-      if (from < 0) from = k;
-      continue;
-    }
-    if (from >= 0 && k - 1 > from) runs.push([from, k - 1]);
-    from = -1;
-  }
-  return runs;
+  return { data: [times, ...columns], bands };
 }
 
 // extent is the smallest and the largest value of the drawn columns.

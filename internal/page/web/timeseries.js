@@ -4,7 +4,7 @@
 import { h, say, attr, rows } from "./dom.js";
 import { format, axis, clock, dateTime, brief } from "./format.js";
 import { Ceiling, ease, niceCeil, timeTicks, timeWindow } from "./scale.js";
-import { split, plot, extent, calcs, idle } from "./series.js";
+import { split, plot, extent, calcs } from "./series.js";
 import { css, paint, onChange } from "./theme.js";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -120,7 +120,7 @@ export class TimeSeries {
     return {
       width, height, ms: 1, pxAlign: 0, padding: [10, 6, 0, 0], legend: { show: false },
       focus: { alpha: 1 },
-      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "board", setSeries: false }, points: { size: (_u, s) => (this.lines[s - 1]?.custom.drawStyle === "bars" ? 0 : 7), width: 2 } },
+      cursor: { y: false, drag: { x: false, y: false }, sync: { key: "board", setSeries: false }, points: { size: (_u, s) => (this.lines.at(-s)?.custom.drawStyle === "bars" ? 0 : 7), width: 2 } },
       scales: { x: { time: false, auto: false }, y: { auto: false } },
       axes: [
         {
@@ -134,7 +134,7 @@ export class TimeSeries {
           values: (u, splits) => splits.map((v) => axis(v, unit, splits[1] - splits[0])),
         },
       ],
-      series: [{}, ...this.lines.map((line, i) => this.line(line, i))],
+      series: [{}, ...this.lines.map((line, i) => this.line(line, i)).reverse()], // as plot has the columns
       bands: bands.map((b) => ({ ...b, dir: -1 })),
       hooks: { setCursor: [() => this.point()] },
     };
@@ -150,16 +150,9 @@ export class TimeSeries {
     return {
       label: line.name, scale: "y", stroke: paint(line.color, 1, i), width: bars ? 0 : Math.max(stack ? 1 : 1.5, c.lineWidth ?? 1.5),
       fill: opacity === 0 ? undefined : bars ? paint(line.color, 0.85, i) : stack ? paint(line.color, Math.min(0.9, opacity), i) : this.fade(line.color, opacity, i),
-      paths: bars ? uPlot.paths.bars({ size: [0.82, Infinity], radius: 0.12, align: 1 }) : (paths[c.lineInterpolation] ?? paths.linear)(),
+      paths: bars ? uPlot.paths.bars({ size: [0.82, Infinity], radius: 0.03, align: 1 }) : (paths[c.lineInterpolation] ?? paths.linear)(),
       points: { show: c.showPoints === "always" || c.drawStyle === "points" }, spanGaps: c.spanNulls === true, pxAlign: 0,
-      gaps: (u, _s, _from, _to, gaps) => (stack && i > 0 ? this.quiet(u, i, gaps) : gaps),
     };
-  }
-
-  // quiet adds to the gaps of a stacked line where it is zero.
-  quiet(u, i, gaps) {
-    const x = (k) => u.valToPos(this.times[k], "x", true);
-    return [...gaps, ...idle(this.lines[i].values).map(([a, b]) => [x(a), x(b)])].sort((a, b) => a[0] - b[0]);
   }
 
   // fade is a fill that thins out towards the axis.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { format, axis, age, brief, number } from "../../web/format.js";
 import { Ceiling, niceCeil, timeWindow, finished, timeTicks, ease } from "../../web/scale.js";
-import { split, plot, extent, idle, calcs, arcs, sparkline } from "../../web/series.js";
+import { split, plot, extent, calcs, arcs, sparkline } from "../../web/series.js";
 import { sections, place } from "../../web/layout.js";
 
 test("numbers in their units", () => {
@@ -90,16 +90,11 @@ test("stacked lines stand on each other; hidden ones and gaps do not count", () 
   ] });
   assert.deepEqual(times, [0, 1000, 2000]);
   const all = plot(times, lines, new Set());
-  assert.deepEqual(all.data, [[0, 1000, 2000], [1, 2, 3], [11, null, 33], [5, 5, 5]]);
-  assert.deepEqual(all.bands, [{ series: [2, 1] }]);
+  assert.deepEqual(all.data, [[0, 1000, 2000], [5, 5, 5], [11, null, 33], [1, 2, 3]]);
+  assert.deepEqual(all.bands, [{ series: [2, 3] }]);
   assert.deepEqual(plot(times, lines, new Set(["a"])).data[2], [10, null, 30]);
   assert.deepEqual(extent(all.data), [0, 33]);
   assert.deepEqual(extent(all.data, 5000), [0, 0]);
-});
-
-test("a type that does not occur draws no line", () => {
-  assert.deepEqual(idle([0, 0, 0, 2, 0, 3, null, 0]), [[0, 2], [6, 7]]);
-  assert.deepEqual([idle([]), idle([0]), idle([0, 0]), idle([1, 2])], [[], [], [[0, 1]], []]);
 });
 
 test("no time, no lines", () => {
