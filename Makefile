@@ -69,18 +69,31 @@ fuzz: ## Fuzz every parser, a minute each (FUZZTIME=10m)
 		done; \
 	done
 
+.PHONY: kafka
+kafka: ## Fetch Apache Kafka (44 MB, once) into the user's cache: needs Maven, and Java 17 to run it
+	@bench/kafka/kafka fetch
+
 .PHONY: bench
-bench: ## Run the benchmarks of the pure parts
-	go test -run '^$$' -bench . -benchmem ./internal/event/... ./plugins/...
+bench: engine kafka ## Measure everything end to end and write docs/benchmarks.md (needs Java, Maven, Python)
+	@bench/python/run --fetch
+	go run ./bench/compare --write docs/benchmarks.md
 
-.PHONY: bench-drain
-bench-drain: engine ## Print rows/s of a backlog of a million events, three times
-	bench/with-servers drain
+.PHONY: bench-full
+bench-full: engine ## Measure an event's cost in a table of 100 million rows, too (6 GB of disk)
+	go run ./bench/compare --big --write docs/benchmarks.md
 
-.PHONY: bench-freshness
-bench-freshness: engine ## Print event made -> row visible, and new parts a second, at 100, 2,000 and 50,000 events/s
-	bench/with-servers freshness
+.PHONY: bench-ratio
+bench-ratio: engine ## Hold consume.yaml against bench/limit; fail below half its rows per CPU-second
+	go run ./bench/compare --quick --events 1000000 --rounds 3 --floor 0.5
+
+.PHONY: bench-pure
+bench-pure: ## Run the benchmarks of the pure parts
+	go test -run '^$$' -bench . -benchmem ./internal/event/... ./plugins/... ./bench/limit
 
 .PHONY: bench-footprint
 bench-footprint: engine ## Print CPU and memory of a demo at 100 events/s after ten minutes
-	bench/with-servers footprint
+	bench/footprint/run
+
+.PHONY: bench-verify
+bench-verify: engine ## Print time and memory of clickstream verify over 10^8 rows (ROWS=)
+	bench/verify/run
