@@ -12,6 +12,21 @@ import (
 // It is written out by hand because encoding/json and time.Format cost ten times
 // as much (BenchmarkMarshalEvent), and this is most of what an event costs to make.
 func Append(dst []byte, e Event) []byte {
+	dst = appendFields(dst, e)
+	dst = AppendTime(dst, e.UnixMilli)
+	return append(dst, `"}`...)
+}
+
+// AppendStamped is Append with the time as AppendTime wrote it: events of the same
+// millisecond may share its text, which is a tenth of what an event costs.
+func AppendStamped(dst []byte, e Event, stamp []byte) []byte {
+	dst = appendFields(dst, e)
+	dst = append(dst, stamp...)
+	return append(dst, `"}`...)
+}
+
+// appendFields appends all that stands before the time.
+func appendFields(dst []byte, e Event) []byte {
 	dst = append(dst, `{"event_id":"`...)
 	dst = appendUUID(dst, e.ID)
 	dst = append(dst, `","event_type":"`...)
@@ -22,9 +37,7 @@ func Append(dst []byte, e Event) []byte {
 	dst = appendText(dst, e.ProductID)
 	dst = append(dst, `","price":`...)
 	dst = appendCents(dst, e.Price)
-	dst = append(dst, `,"timestamp":"`...)
-	dst = AppendTime(dst, e.UnixMilli)
-	return append(dst, `"}`...)
+	return append(dst, `,"timestamp":"`...)
 }
 
 // MaxLen returns how many bytes Append needs at most for an event whose two ids

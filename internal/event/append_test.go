@@ -28,6 +28,9 @@ func TestAppend(t *testing.T) {
 	if got != want {
 		t.Errorf("Append\n got %s\nwant %s", got, want)
 	}
+	if got := string(AppendStamped([]byte("> "), sample, AppendTime(nil, sample.UnixMilli))); got != want {
+		t.Errorf("AppendStamped\n got %s\nwant %s", got, want)
+	}
 }
 
 func TestAppendCents(t *testing.T) {

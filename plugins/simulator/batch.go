@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -43,11 +44,15 @@ func (m *maker) batch(n int, wall time.Time, span time.Duration) *batch {
 		m.note(b, at, step)
 		return b
 	}
+	var stamp [32]byte
+	written, text := int64(math.MinInt64), stamp[:0]
 	for i := range b.ends {
 		at += step
 		e := m.generator.next()
-		e.UnixMilli = at / int64(time.Millisecond)
-		b.slab = event.Append(b.slab, e)
+		if e.UnixMilli = at / int64(time.Millisecond); e.UnixMilli != written {
+			written, text = e.UnixMilli, event.AppendTime(stamp[:0], e.UnixMilli)
+		}
+		b.slab = event.AppendStamped(b.slab, e, text)
 		b.ends[i] = len(b.slab)
 		b.kinds[e.Type]++
 	}

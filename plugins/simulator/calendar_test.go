@@ -86,7 +86,7 @@ func TestCampaign(t *testing.T) {
 	g := newGenerator(s)
 	share := zipf(200, 0.8)[slices.Index(g.ranks, 16)]
 	var views, of [2]float64
-	for n := range 100 * 3600 * 24 {
+	for n := range 100 * 3600 * 6 {
 		e := g.next()
 		if e.Type != event.PageView {
 			continue

@@ -38,6 +38,7 @@ type shop struct {
 // has it due, and visitors walk through the shop as fast as the events are asked for.
 type generator struct {
 	draws    rand.PCG
+	chance   *rand.Rand // the same draws, as other laws
 	ids      rand.ChaCha8
 	shop     shop
 	catalog  []product
@@ -72,6 +73,7 @@ func newGenerator(s shop) *generator {
 		ranks:   ranks(rand.NewPCG(s.seed, streamRanks), sc.products),
 		stretch: -1,
 	}
+	g.chance = rand.New(&g.draws)
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[0:], s.seed)
 	binary.LittleEndian.PutUint64(key[8:], s.run)
@@ -89,7 +91,7 @@ func newGenerator(s shop) *generator {
 
 	g.turnPage()
 	g.fill(sessions * g.gap / g.gapNow)
-	g.visitors.announce(g.gapNow, g.draws.Uint64())
+	g.visitors.announce(g.gapNow * g.chance.ExpFloat64())
 	return g
 }
 
@@ -178,9 +180,11 @@ func (g *generator) page() item {
 	return item{uint16(p), g.discounts[p]}
 }
 
-// maxLen returns the most bytes that an event of this generator has.
+// maxLen returns the most bytes that an event of this generator has: its prices have
+// six characters at most, far fewer than a price may have.
 func (g *generator) maxLen() int {
-	return event.MaxLen(g.users.width, len(g.catalog[len(g.catalog)-1].id))
+	const spared = len("-92233720368547758.08") - len("100.00")
+	return event.MaxLen(g.users.width, len(g.catalog[len(g.catalog)-1].id)) - spared
 }
 
 // next returns the next event. Its time is left to the caller.
@@ -192,7 +196,7 @@ func (g *generator) next() event.Event {
 	v := g.visitors
 	i := v.next()
 	if i == 0 {
-		v.announce(g.gapNow, g.draws.Uint64())
+		v.announce(g.gapNow * g.chance.ExpFloat64())
 		i = v.enter()
 		v.sessions[i] = session{user: g.deck.deal(&g.draws)}
 	}

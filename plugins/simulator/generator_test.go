@@ -161,12 +161,12 @@ func TestWarmStart(t *testing.T) {
 		for _, e := range take(g, events) {
 			early[e.Type]++
 		}
-		for _, e := range take(g, 10_000) {
+		for _, e := range take(g, 3_000) {
 			late[e.Type]++
 		}
 	}
 	for kind := event.PageView; kind <= event.Purchase; kind++ {
-		got, want := early[kind]/(runs*events), late[kind]/(runs*10_000)
+		got, want := early[kind]/(runs*events), late[kind]/(runs*3_000)
 		t.Logf("%s: %.4f at first, %.4f later", kind, got, want)
 		if math.Abs(got-want) > 0.15*want {
 			t.Errorf("%s: share %.4f of the first events, %.4f of those later", kind, got, want)

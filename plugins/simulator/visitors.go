@@ -89,10 +89,10 @@ func (v *visitors) next() uint32 {
 	}
 }
 
-// announce draws when the next session begins: the gaps of a Poisson process. From
-// Uint64 to a float above 0, by its upper 53 bits.
-func (v *visitors) announce(gap float64, draw uint64) {
-	v.exact -= math.Log((float64(draw>>11)+0.5)/(1<<53)) * gap
+// announce sets when the next session begins, so many slots after the last one did.
+// The gaps of a Poisson process are exponential.
+func (v *visitors) announce(slots float64) {
+	v.exact += slots
 	v.arrival = uint64(v.exact)
 }
 
