@@ -305,3 +305,61 @@ func (c *dirtCheck) done() {
 		c.t.Logf("%-15s %v", kind, outcomes)
 	}
 }
+
+// TestLedgerKill: after a kill -9 of the producer every record in the topic is in the
+// ledger, and everything that the ledger calls acknowledged is in the topic.
+func TestLedgerKill(t *testing.T) {
+	s := newStack(t)
+	path := filepath.Join(s.dir, "ledger.tsv")
+	for range 2 { // the second run goes on behind what the first left
+		produce := s.pipeline("produce", []string{"RATE=20000"},
+			"--set", "input.clickstream_simulator.dirt.every=0.02", "--set", "input.clickstream_simulator.ledger="+path)
+		s.awaitProduced(total(s.ends("clickstream")) + 5000)
+		produce.kill()
+	}
+	topic := map[string]int{}
+	for _, r := range s.read("clickstream") {
+		topic[hashOf(r.Value)]++
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, acked, runs := map[string]bool{}, 0, 0
+	var run []string // hashes, by number
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		switch f[0] {
+		case "run":
+			run, runs = []string{""}, runs+1
+		case "sent":
+			sent[f[4]] = true
+			run = append(run, f[4])
+		case "acked":
+			from, _ := strconv.Atoi(f[1])
+			to, _ := strconv.Atoi(f[2])
+			for _, hash := range run[from : to+1] {
+				if acked++; topic[hash] == 0 {
+					t.Fatalf("a record of run %d is acknowledged and not in the topic: %s", runs, hash)
+				}
+			}
+		case "end", "total":
+			t.Errorf("run %d ended in order, though it was killed", runs)
+		}
+	}
+	for hash := range topic {
+		if !sent[hash] {
+			t.Fatalf("a record in the topic is not in the ledger: %s", hash)
+		}
+	}
+	if runs != 2 || acked < 5000 {
+		t.Errorf("got %d runs and %d acknowledged records: this test would prove nothing", runs, acked)
+	}
+}
+
+func total(ends map[int32]int64) (n int64) {
+	for _, end := range ends {
+		n += end
+	}
+	return n
+}

@@ -19,10 +19,10 @@ const (
 // visit is what the week's test knows of a user's visit: users are so many that
 // nobody comes twice at a time.
 type visit struct {
-	last               int64 // the number of the event
-	views, adds, items int32
-	bought             bool
-	whole              bool // it began after the start
+	last        int64 // the number of the event
+	views, adds int32
+	bought      bool
+	whole       bool // it began after the start
 }
 
 // tally is what happened in a week, where it is free of edges: quiet is outside of
