@@ -24,7 +24,7 @@ func afternoon(t *testing.T) shop {
 		visit{user: "c", kind: "add_to_cart", product: "p3", price: "10.01", at: -4 * minute}, // before the view: no funnel
 		visit{user: "c", kind: "page_view", product: "p3", at: -3 * minute},
 		visit{user: "c", kind: "purchase", product: "p3", price: "10.01", at: -2 * minute},
-		visit{user: "d", kind: "page_view", product: "p1", at: -20 * minute}, // before a quarter of an hour
+		visit{user: "d", kind: "page_view", product: "p1", at: -20 * minute}, // before the ten minutes
 		visit{user: "d", kind: "add_to_cart", product: "p1", price: "50", at: -14 * minute},
 		visit{user: "d", kind: "purchase", product: "p1", price: "50", at: -13 * minute},
 		visit{user: "e", kind: "purchase", product: "p2", price: "100", at: -10 * minute},
