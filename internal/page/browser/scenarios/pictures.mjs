@@ -12,14 +12,14 @@ const [url, out, tools, chrome] = process.argv.slice(2);
 const { chromium } = createRequire(path.join(tools, "package.json"))("playwright-core");
 const browser = await chromium.launch({ executablePath: chrome, args: ["--no-sandbox", "--force-color-profile=srgb"] });
 
-const wide = { viewport: { width: 1360, height: 900 }, deviceScaleFactor: 1.5 };
+const wide = { viewport: { width: 1360, height: 1120 }, deviceScaleFactor: 1.25 };
 const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const shop = "board=clickstream-shop&range=5m", health = "board=clickstream-health&range=5m";
 
 for (const [name, query, options, full] of [
   ["page-light", shop, { ...wide, colorScheme: "light" }, true],
   ["page-dark", shop, { ...wide, colorScheme: "dark" }, true],
-  ["page-health", health, { ...wide, colorScheme: "dark" }, true],
+  ["page-health", health, { ...wide, colorScheme: "dark" }, false],
   ["page-phone", shop, { ...phone, colorScheme: "light" }, false],
 ]) {
   const context = await browser.newContext({ ...options, locale: "en-US", timezoneId: "UTC" });
