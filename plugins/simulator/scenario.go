@@ -22,6 +22,8 @@ const (
 	// campaign, below a millisecond.
 	maxProducts = 10_000
 	maxTimeline = 200
+	// maxTimes bounds how often all of them happen in a week: two things each minute.
+	maxTimes = 20_160
 	// maxFactor lets a scenario year pass in an hour.
 	maxFactor = 8766
 

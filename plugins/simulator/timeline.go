@@ -42,6 +42,13 @@ func (s *scenario) readTimeline(r *reader) field {
 				r.fault(entry, path, "want one of %s: give each its own dash", names(one))
 			}
 		}
+		times := 0
+		for _, h := range s.timeline {
+			times += int(week / h.every)
+		}
+		if times > maxTimes {
+			r.fault(n, path, "want at most %d things a week, got %d: let them happen less often", maxTimes, times)
+		}
 	}
 }
 
