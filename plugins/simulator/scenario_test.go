@@ -49,7 +49,7 @@ func TestScenarioErrors(t *testing.T) {
 		"rhythm: {hours: [1, 2]}":                                                 `s.yaml:1:17: rhythm.hours: want a list of 24 numbers, from midnight on, got a list of 2`,
 		"rhythm: {days: {sun: -1}}":                                               `s.yaml:1:22: rhythm.days.sun: want a number from 0 to 1000000, got "-1"`,
 		"timeline: {campaign: {}}":                                                `s.yaml:1:11: timeline: want a list of at most 200 entries, got fields of 2`,
-		"timeline: [campaing: {}]":                                                `s.yaml:1:12: timeline[0]: no field "campaing" here: did you mean "campaign"?`,
+		"timeline: [campagne: {}]":                                                `s.yaml:1:12: timeline[0]: no field "campagne" here: did you mean "campaign"?`,
 		"timeline: [campaign: {for: 1m}]":                                         `s.yaml:1:22: timeline[0].campaign: want a time: give at: "19:00" or every: 1h`,
 		`timeline: [outage: {at: "3:00", for: 1m}]`:                               `s.yaml:1:25: timeline[0].outage.at: want a time like "19:00" (every day) or "fri 19:00" (every week), got "3:00"`,
 		`timeline: [outage: {at: "03:00"}]`:                                       `s.yaml:1:20: timeline[0].outage: want a duration: give for: 10m`,
