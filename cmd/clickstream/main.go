@@ -81,6 +81,7 @@ func commands() []*cli.Command {
 		engineCommand(),
 		initCommand(),
 		verifyCommand(),
+		dlqCommand(),
 		healthcheckCommand(),
 		// Benthos' own studio command talks to a third party's host.
 		{Name: "studio", Hidden: true, Action: func(*cli.Context) error {

@@ -47,13 +47,34 @@ func (r *Rejection) Error() string {
 func ParseRejection(text string) Rejection {
 	reason, rest, ok := strings.Cut(text, " (")
 	field, message, ok2 := strings.Cut(rest, "): ")
-	if !ok || !ok2 || !known(Reason(reason)) {
+	if !ok || !ok2 || !Reason(reason).Known() {
 		return Rejection{Reason: ReasonOther, Message: text}
 	}
 	return Rejection{Reason: Reason(reason), Field: field, Message: message}
 }
 
-func known(r Reason) bool {
+// Reasons is the closed list in the order in which a row is checked, and what each one
+// means: docs/dead-letters.md is printed from it.
+func Reasons() []ReasonMeaning {
+	return []ReasonMeaning{
+		{ReasonJSON, "The bytes are not one JSON object: syntax, encoding, or brackets nested too deep."},
+		{ReasonMissing, "A field that the table needs is absent or null."},
+		{ReasonType, "The field's value has another type than its column."},
+		{ReasonValue, "The type fits, the value is not one of those allowed."},
+		{ReasonRange, "The number or time lies outside what the column or its limits take."},
+		{ReasonTime, "The text is not a time with a zone (RFC 3339)."},
+		{ReasonOther, "The row failed for another reason, such as a processor of yours."},
+	}
+}
+
+// ReasonMeaning is a reason and what it means, in a sentence.
+type ReasonMeaning struct {
+	Reason  Reason
+	Meaning string
+}
+
+// Known reports whether the reason is one of the list.
+func (r Reason) Known() bool {
 	switch r {
 	case ReasonJSON, ReasonMissing, ReasonType, ReasonValue, ReasonRange, ReasonTime, ReasonOther:
 		return true
