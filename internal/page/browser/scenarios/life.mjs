@@ -59,9 +59,12 @@ export async function engine(stage) {
   assert.deepEqual(await stage.items(page, donut), before, "the last figures stay");
   assert.ok(Number(await page.$eval(`[data-panel="${donut}"] .body`, (e) => (e.getAnimations().forEach((a) => a.finish()), getComputedStyle(e).opacity))) < 0.6, "and are greyed");
   await stage.go("startEngine");
+  const back = Date.now();
   await stage.until(page, () => !["engine", "lost"].includes(document.body.dataset.link), null, 30000);
+  stage.log(`engine back -> page alive: ${Date.now() - back} ms`);
   await stage.go("buy");
   await stage.until(page, ([id, n]) => Number(document.querySelector(`[data-panel="${id}"] [data-label="purchase"]`).dataset.value) === n, [donut, before.purchase + 1], 30000);
+  stage.log(`engine back -> the next event on the page: ${Date.now() - back} ms`);
   assert.equal(await page.isVisible("#banner"), false);
   assert.equal(await page.$$eval(".error:not([hidden])", (all) => all.length), 0, "no error is left");
 }
