@@ -6,6 +6,7 @@ package pack
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"clickstream/internal/event"
@@ -35,11 +36,14 @@ type Records interface {
 }
 
 // Pack is the context of a message that stands for many records. It is used by one
-// output after the other, never by two at a time.
+// output after the other; only Unpack may be called by several at a time, as the outputs
+// behind a fan_out do that the refused records go to.
 type Pack struct {
 	context.Context
 	Records
 	refused []Refusal
+
+	unpacking sync.Mutex // Records has a position
 }
 
 // Refusal is a record that an output will never take.
@@ -91,21 +95,28 @@ func Unpack(batch service.MessageBatch) service.MessageBatch {
 	}
 	var out service.MessageBatch
 	for _, m := range batch {
-		p := Of(m)
-		switch {
-		case p == nil:
+		if p := Of(m); p != nil {
+			out = p.unpack(out)
+		} else {
 			out = append(out, m)
-		case p.refused == nil:
-			for i := range p.Len() {
-				out = append(out, p.message(i))
-			}
-		default:
-			for _, r := range p.refused {
-				one := p.message(r.Index)
-				one.MetaSetMut("fallback_error", r.Why.Error())
-				out = append(out, one)
-			}
 		}
+	}
+	return out
+}
+
+func (p *Pack) unpack(out service.MessageBatch) service.MessageBatch {
+	p.unpacking.Lock()
+	defer p.unpacking.Unlock()
+	if p.refused == nil {
+		for i := range p.Len() {
+			out = append(out, p.message(i))
+		}
+		return out
+	}
+	for _, r := range p.refused {
+		one := p.message(r.Index)
+		one.MetaSetMut("fallback_error", r.Why.Error())
+		out = append(out, one)
 	}
 	return out
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 
 	"clickstream/internal/event"
@@ -37,6 +39,42 @@ func text(t *testing.T, batch service.MessageBatch) (s string) {
 		s += fmt.Sprintf("%d/%d %s %s\n", at.Partition, at.Offset, doc, why)
 	}
 	return s
+}
+
+// walker has a position, as the Kafka input's records do.
+type walker struct {
+	ten
+	at int
+}
+
+func (w *walker) Record(i int, at *event.Coordinate) []byte {
+	for w.at = 0; w.at < i; w.at++ {
+		runtime.Gosched()
+	}
+	return w.ten.Record(w.at, at)
+}
+
+// Both outputs behind a fan_out unpack what was refused, at the same time.
+func TestUnpackTwiceAtOnce(t *testing.T) {
+	p := New(&walker{})
+	var refused []Refusal
+	want := ""
+	for i := range p.Len() {
+		refused = append(refused, Refusal{i, &event.Rejection{Reason: event.ReasonJSON}})
+		want += fmt.Sprintf("0/%d value %d malformed_json (): \n", 100+i, i)
+	}
+	p.Refuse(refused)
+	var batches [8]service.MessageBatch
+	var all sync.WaitGroup
+	for i := range batches {
+		all.Go(func() { batches[i] = Unpack(service.MessageBatch{p.Message()}) })
+	}
+	all.Wait()
+	for _, batch := range batches {
+		if got := text(t, batch); got != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	}
 }
 
 func TestUnpack(t *testing.T) {
