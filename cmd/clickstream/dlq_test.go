@@ -370,3 +370,44 @@ func TestDLQSaysWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// The broker dies in mid replay: the replay goes on, fails, or dies as well, and the next
+// one is exact.
+func TestDLQReplayBrokerKilled(t *testing.T) {
+	const letters, kills = 600, 2
+	values := make([]string, letters)
+	for i := range values {
+		values[i] = negative(i)
+	}
+	s := lettersOf(t, values...)
+	const seed = 11
+	random := rand.New(rand.NewPCG(seed, seed))
+	for kill := range kills {
+		p := start(t, s.env(), "dlq", "replay", "--batch", "1")
+		p.awaitLine(`replayed \d+ of \d+ letters?`)
+		<-time.After(time.Duration(random.IntN(60)) * time.Millisecond)
+		s.broker.kill()
+		s.startBroker()
+		if kill%2 == 0 {
+			p.kill()
+		} else if code := p.exit(); code != exitOK && code != exitFailure {
+			t.Errorf("exit code %d, want 0 or 1:\n%s", code, p.out)
+		}
+		if kill == 0 && s.marks() == letters {
+			t.Errorf("seed %d: the replay was through before the broker died: this test proves nothing", seed)
+		}
+	}
+	s.dlq(exitOK, "replay")
+	s.prints("replay", "replayed 0 letters")
+	s.settle("--set", mended)
+	stored := s.stored()
+	if len(stored) != letters {
+		t.Errorf("seed %d: %d events are stored, want %d", seed, len(stored), letters)
+	}
+	for id, n := range stored {
+		if n != 1 {
+			t.Errorf("seed %d: event %s is stored %d times", seed, id, n)
+		}
+	}
+	s.exactly(2*letters, letters, letters)
+}
