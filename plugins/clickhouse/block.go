@@ -19,10 +19,11 @@ type block struct {
 	bytes   int // of all columns, in wire form
 	extra   int // fields that no column takes
 	runs    []run
+	last    int64 // the offset of the last row from Kafka
 }
 
-// run is rows that came one after the other from one assignment of a partition: from
-// the row first to that of the next run.
+// run is rows of one assignment of a partition with ascending offsets: from the row
+// first to that of the next run.
 type run struct {
 	source *event.Source
 	first  int
@@ -66,8 +67,11 @@ func (b *block) append(r *row) *event.Rejection {
 		}
 		size += len(c.data) - c.mark
 	}
-	if r.at != nil && (len(b.runs) == 0 || b.runs[len(b.runs)-1].source != r.at.Source) {
-		b.runs = append(b.runs, run{r.at.Source, b.rows})
+	if r.at != nil {
+		if len(b.runs) == 0 || b.runs[len(b.runs)-1].source != r.at.Source || r.at.Offset <= b.last {
+			b.runs = append(b.runs, run{r.at.Source, b.rows})
+		}
+		b.last = r.at.Offset
 	}
 	b.rows++
 	b.bytes += size

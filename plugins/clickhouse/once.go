@@ -1,9 +1,11 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -71,8 +73,8 @@ func (o *once) cut(b *block, lo, hi int) {
 	for _, source := range b.sources(lo, hi) {
 		o.checkSession(source)
 		begin := len(o.rows)
-		for first, end := range b.rowsOf(source, lo, hi) {
-			for row := first; row < end; row++ {
+		for _, run := range ascending(b.rowsOf(source, lo, hi), offsets) {
+			for row := run.lo; row < run.hi; row++ {
 				r := exactlyonce.Row{Offset: int64(binary.LittleEndian.Uint64(offsets[8*row:])), Index: row}
 				if ids != nil {
 					r.ID = exactlyonce.ID(ids[16*row:])
@@ -84,6 +86,18 @@ func (o *once) cut(b *block, lo, hi int) {
 		o.parts = append(o.parts, p)
 		o.offer(p.Partition, p.Rows)
 	}
+}
+
+// ascending returns runs of rows in the order of their first offsets. Batches may come
+// to the block in any order, and rows in order are what costs the protocol least.
+func ascending(runs iter.Seq2[int, int], offsets []byte) []rowRange {
+	var all []rowRange
+	for first, end := range runs {
+		all = append(all, rowRange{first, end})
+	}
+	at := func(r rowRange) int64 { return int64(binary.LittleEndian.Uint64(offsets[8*r.lo:])) }
+	slices.SortStableFunc(all, func(a, b rowRange) int { return cmp.Compare(at(a), at(b)) })
+	return all
 }
 
 // checkSession warns of times that do not fit each other. No row is lost or repeated

@@ -123,7 +123,8 @@ func (s *session) options(ready <-chan struct{}) []kgo.Opt {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 	}
 	if s.packs() {
-		opts = append(opts, kgo.WithPools(&pools{}))
+		lent := &pools{}
+		opts = append(opts, kgo.WithPools(lent), kgo.WithDecompressor(newDecompressor(lent)))
 	}
 	if c.group.server {
 		opts = append(opts, kgo.ServerSideBalancer())

@@ -40,7 +40,7 @@ func inputSpec() *service.ConfigSpec {
 			service.NewIntField("max_in_flight_bytes").Default(40<<20).Advanced().
 				Description("How much may be read and not yet acknowledged before reading stops: keys, values, and what the pipeline needs to carry each record, which is 512 bytes, or 48 if nothing lies between this input and the outputs of this project.").
 				LintRule(`root = if this.number() < 1048576 { ["max_in_flight_bytes: want 1048576 or more"] }`),
-			service.NewIntField("fetch_max_bytes").Default(4<<20).Advanced().
+			service.NewIntField("fetch_max_bytes").Default(2<<20).Advanced().
 				Description("The most one broker may answer to one fetch, compressed. One fetch is held besides what is in flight; larger ones are no faster below a million events per second."),
 			service.NewIntField("fetch_max_partition_bytes").Default(1<<20).Advanced().
 				Description("The most of one partition in the answer to one fetch, compressed."),
