@@ -47,8 +47,8 @@ test: engine ## Run all tests, on a real broker protocol and a real ClickHouse e
 	go vet -tags noengine ./cmd/clickstream
 	bin/clickstream lint pipelines/produce.yaml pipelines/consume.yaml
 	bin/clickstream test pipelines/produce.yaml pipelines/consume.yaml
-	go test $(RACE) -timeout 10m -p 2 ./config/... ./grafana/... ./internal/... ./pipelines/... ./plugins/...
-	go test -timeout 15m -p 1 ./cmd/... ./bench/...
+	go test $(RACE) -timeout 15m -p 2 $$(go list ./config/... ./grafana/... ./internal/... ./pipelines/... ./plugins/... | grep -v internal/page/browser)
+	go test -timeout 20m -p 1 ./internal/page/browser ./cmd/... ./bench/...
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yml (compiles them on first use: two minutes)
@@ -59,6 +59,26 @@ test-clients: engine ## Test with outside clients: needs kcat and curl on the PA
 	@command -v kcat >/dev/null || { echo "make: kcat is not on the PATH: apt-get install kcat (or kafkacat)" >&2; exit 1; }
 	@command -v curl >/dev/null || { echo "make: curl is not on the PATH: apt-get install curl" >&2; exit 1; }
 	go test -tags clients -timeout 5m -run TestOutsideClients ./cmd/clickstream
+
+fault_tests := TestStorm|TestTwoConsumersOneKilled|TestOutageMemory|TestAuditFindsPlanted|TestExactlyOnce|TestRebalanceStorm|TestClockSkew|TestRewind|TestTopicCreatedAnew|TestSessionTooShort|TestSignalStorm|TestKilledAtEachStep|TestDrainOfAStoppedWriter|TestZombieOfTheSameName|TestSlowClickHouse|TestFenceEmptied|TestNetworkFaults|TestHalfRequest|TestNoSuchHost|TestReconnectsLeakNothing|TestBrokerErrors|TestThrottled|TestRefusedForItsSize|TestLeadersAndCoordinatorsMove|TestServerRefusesOnce|TestServerAnswers|TestMemoryLimit|TestReadOnlyAtTheStart
+
+.PHONY: faults
+faults: export KILLS ?= $(if $(MINUTES),,200)
+faults: export FAULTS = full
+faults: engine ## Kill, stop and cut everything, then hold each record against the tables (KILLS=200 SEED= MINUTES=)
+	go test -count=1 -timeout 3h -p 1 -v -run '^($(fault_tests))' ./cmd/clickstream ./plugins/kafka ./plugins/clickhouse
+
+.PHONY: faults-nightly
+faults-nightly: ## The same with a thousand kills
+	$(MAKE) faults KILLS=1000
+
+.PHONY: model
+model: ## Run a million random schedules of the exactly-once protocol (SEED=)
+	SCHEDULES=1000000 go test -count=1 -timeout 30m -v -run '^TestModel' ./plugins/clickhouse/exactlyonce
+
+.PHONY: test-dirt
+test-dirt: engine ## Send 1,000,000 records, 60 % of them dirt, and hold each to the ledger
+	DIRT_EVENTS=1000000 go test -count=1 -timeout 15m -run 'TestDirt$$' -v ./cmd/clickstream
 
 .PHONY: fuzz
 fuzz: ## Fuzz every parser, a minute each (FUZZTIME=10m)
@@ -93,6 +113,10 @@ bench-pure: ## Run the benchmarks of the pure parts
 .PHONY: bench-footprint
 bench-footprint: engine ## Print CPU and memory of a demo at 100 events/s after ten minutes
 	bench/footprint/run
+
+.PHONY: bench-panels
+bench-panels: engine ## Print what each panel takes over a day of 10^8 events (4 GB of disk)
+	go run ./bench/panels
 
 .PHONY: bench-verify
 bench-verify: engine ## Print time and memory of clickstream verify over 10^8 rows (ROWS=)
