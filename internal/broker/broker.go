@@ -1,8 +1,9 @@
 // Package broker is a Kafka broker for one machine: franz-go's kfake, which speaks
-// the whole protocol and keeps its log on disk, behind three guards it lacks. A
+// the whole protocol and keeps its log on disk, behind four guards it lacks. A
 // listener refuses what is no Kafka request (frame.go), a janitor bounds the disk
-// without ever deleting an unread record (janitor.go), and a lock keeps a second
-// broker off the data.
+// without ever deleting an unread record (janitor.go), a warden lets no consumer
+// group wait for the dead (warden.go), and a lock keeps a second broker off the
+// data.
 //
 // It is for development, demonstrations and tests: one node, no replication, and a
 // power cut may lose what the page cache held (a kill -9 does not).
@@ -93,6 +94,7 @@ type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
 	janitor *janitor
+	warden  *warden
 	unlock  func() error
 	once    sync.Once
 }
@@ -122,7 +124,8 @@ func start(c Config) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := open(c, ln)
+	lobby := &lobby{}
+	cluster, err := open(c, guard(ln, lobby, c.Log))
 	if err != nil {
 		ln.Close()
 		return nil, fmt.Errorf("broker data in %q: %w", c.Dir, err)
@@ -133,7 +136,14 @@ func start(c Config) (*Broker, error) {
 		cluster.Close()
 		return nil, fmt.Errorf("broker janitor: %w", err)
 	}
+	b.warden, err = newWarden(c, b, lobby)
+	if err != nil {
+		b.janitor.client.Close()
+		cluster.Close()
+		return nil, fmt.Errorf("broker warden: %w", err)
+	}
 	b.janitor.start()
+	b.warden.start()
 	return b, nil
 }
 
@@ -141,7 +151,7 @@ func open(c Config, ln net.Listener) (*kfake.Cluster, error) {
 	if err := bridgeKill(c.Dir); err != nil {
 		return nil, err
 	}
-	cluster, err := kfake.NewCluster(options(c, guard(ln, c.Log))...)
+	cluster, err := kfake.NewCluster(options(c, ln)...)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +209,8 @@ func (b *Broker) Addr() string { return b.addr }
 func (b *Broker) Close() error {
 	var err error
 	b.once.Do(func() {
-		b.janitor.close() // first: it would wait for ever on a closed cluster
+		b.janitor.close() // first: they would wait for ever on a closed cluster
+		b.warden.close()
 		b.cluster.Close()
 		err = b.unlock()
 	})

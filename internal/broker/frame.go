@@ -22,13 +22,15 @@ const (
 // guard refuses connections that send anything but Kafka requests. kfake trusts
 // its clients: it dies of one unknown request key and takes the size of a
 // misdirected HTTP request for an order to allocate a gigabyte.
-func guard(ln net.Listener, log *slog.Logger) net.Listener {
-	return &guardListener{Listener: ln, log: newSparse(log)}
+// It tells the lobby which requests wait for other members of their group.
+func guard(ln net.Listener, lobby *lobby, log *slog.Logger) net.Listener {
+	return &guardListener{Listener: ln, lobby: lobby, log: newSparse(log)}
 }
 
 type guardListener struct {
 	net.Listener
-	log *sparse
+	lobby *lobby
+	log   *sparse
 }
 
 func (l *guardListener) Accept() (net.Conn, error) {
@@ -36,17 +38,19 @@ func (l *guardListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guardConn{Conn: conn, log: l.log}, nil
+	return &guardConn{Conn: conn, lobby: l.lobby, log: l.log}, nil
 }
 
 // guardConn passes bytes on as they come, except for the head of each request,
 // which it holds until it is complete and sound. One goroutine reads it.
 type guardConn struct {
 	net.Conn
-	log  *sparse
-	head [headSize]byte
-	pass []byte // the part of head that is checked and not yet handed out
-	left uint32 // bytes of the current request that follow its head
+	lobby *lobby
+	log   *sparse
+	head  [headSize]byte
+	pass  []byte // the part of head that is checked and not yet handed out
+	left  uint32 // bytes of the current request that follow its head
+	seen  []byte // what came of the current request, if the lobby wants to know it
 }
 
 func (g *guardConn) Read(p []byte) (int, error) {
@@ -65,7 +69,28 @@ func (g *guardConn) Read(p []byte) (int, error) {
 	}
 	n, err := g.Conn.Read(p)
 	g.left -= uint32(n)
+	if g.seen != nil {
+		g.seen = append(g.seen, p[:n]...)
+		if g.left == 0 {
+			g.lobby.enter(g, g.seen)
+			g.seen = nil
+		}
+	}
 	return n, err
+}
+
+// Write sends an answer; kfake writes each of them at once and whole.
+func (g *guardConn) Write(p []byte) (int, error) {
+	if len(p) >= headSize {
+		g.lobby.answered(g, int32(binary.BigEndian.Uint32(p[4:])))
+	}
+	return g.Conn.Write(p)
+}
+
+// Close is called by kfake as soon as the client has hung up.
+func (g *guardConn) Close() error {
+	g.lobby.left(g)
+	return g.Conn.Close()
 }
 
 // next reads and checks a request's head; a bad one ends the connection with a
@@ -88,6 +113,9 @@ func (g *guardConn) next() error {
 		return err
 	}
 	g.pass, g.left = g.head[:], size-(headSize-4)
+	if mayWait(int16(binary.BigEndian.Uint16(g.head[4:]))) {
+		g.seen = append(g.seen, g.head[4:]...)
+	}
 	return nil
 }
 

@@ -126,12 +126,14 @@ func FuzzGuard(f *testing.F) {
 	f.Add(request(10, 9999, 0), true)
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), false)
 	f.Add(request(8, 3, 9, 1, 2, 3, 4), true)
+	f.Add(append(kmsg.NewRequestFormatter().AppendRequest(nil, &kmsg.JoinGroupRequest{Version: 9, Group: "g"}, 1), apiVersions()...), false)
+	f.Add(request(16, int16(kmsg.SyncGroup), 3, make([]byte, 12)...), true)
 	f.Fuzz(func(t *testing.T, sent []byte, whole bool) {
 		var from io.Reader = bytes.NewReader(sent)
 		if !whole {
 			from = iotest.OneByteReader(from)
 		}
-		g := &guardConn{Conn: memoryConn{Reader: from}, log: newSparse(slog.New(slog.DiscardHandler))}
+		g := &guardConn{Conn: memoryConn{Reader: from}, lobby: &lobby{}, log: newSparse(slog.New(slog.DiscardHandler))}
 		got, _ := io.ReadAll(g)
 		if !bytes.HasPrefix(sent, got) {
 			t.Fatalf("handed out\n got %x\nwant a prefix of %x", got, sent)
