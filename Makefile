@@ -74,7 +74,7 @@ faults-nightly: ## The same with a thousand kills
 
 .PHONY: model
 model: ## Run a million random schedules of the exactly-once protocol (SEED=)
-	SCHEDULES=1000000 go test -count=1 -timeout 30m -v -run '^TestModel' ./plugins/clickhouse/exactlyonce
+	go test -count=1 -timeout 30m -v -run '^TestModel$$' ./plugins/clickhouse/exactlyonce -schedules 1000000 -seed $${SEED:-0}
 
 .PHONY: test-dirt
 test-dirt: engine ## Send 1,000,000 records, 60 % of them dirt, and hold each to the ledger
