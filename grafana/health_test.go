@@ -110,9 +110,9 @@ func TestRecordsCount(t *testing.T) {
 		return visit{n: n, kind: "page_view", ofKafka: true, partition: partition, offset: offset, insertedAfter: inserted}
 	}
 	s.store(t,
-		kafka(0, 0, 100, "-30m"),  // before the quarter of an hour
-		kafka(0, 110, 10, "-15m"), // after it begins: 100 to 109 are an older gap
-		kafka(0, 120, 30, "-10m"),
+		kafka(0, 0, 100, "-30m"),  // before the ten minutes
+		kafka(0, 110, 10, "-10m"), // after it begins: 100 to 109 are an older gap
+		kafka(0, 120, 30, "-9m"),
 		kafka(0, 125, 1, "-5m"), // once more
 		kafka(1, 7, 3, "-10m"),  // 10 is a letter, 11 is missing
 		kafka(1, 12, 8, "-9m"),

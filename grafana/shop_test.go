@@ -24,7 +24,7 @@ func afternoon(t *testing.T) shop {
 		visit{user: "c", kind: "add_to_cart", product: "p3", price: "10.01", at: -4 * minute}, // before the view: no funnel
 		visit{user: "c", kind: "page_view", product: "p3", at: -3 * minute},
 		visit{user: "c", kind: "purchase", product: "p3", price: "10.01", at: -2 * minute},
-		visit{user: "d", kind: "page_view", product: "p1", at: -20 * minute}, // before the ten minutes
+		visit{user: "d", kind: "page_view", product: "p1", at: -20 * minute}, // before the five minutes
 		visit{user: "d", kind: "add_to_cart", product: "p1", price: "50", at: -14 * minute},
 		visit{user: "d", kind: "purchase", product: "p1", price: "50", at: -13 * minute},
 		visit{user: "e", kind: "purchase", product: "p2", price: "100", at: -10 * minute},
@@ -54,13 +54,13 @@ func TestShopStats(t *testing.T) {
 		answer{"Conversion", 15 * minute, time.Second, "conversion\n0.25\n"},
 		answer{"Conversion", 24 * time.Hour, time.Second, "conversion\n0.25\n"},
 		answer{"Conversion", 210 * time.Second, time.Second, "conversion\n0\n"}, // c and k viewed, nobody put anything in after
-		answer{"Conversion funnel", 15 * minute, time.Second, "step\tusers\nviewed\t4\nadded to cart\t2\nbought\t1\n"},
+		answer{"Conversion funnel", 15 * minute, time.Second, "viewed\tadded to cart\tbought\n4\t2\t1\n"},
 		answer{"Abandoned carts", 5 * minute, time.Second, "abandoned\n3\n"}, // f g j
 		answer{"Abandoned carts", 24 * time.Hour, time.Second, "abandoned\n3\n"},
 		answer{"Events", 15 * minute, time.Second, "events\n13\n"},
 		answer{"Events", time.Hour, time.Second, "events\n19\n"},
 		answer{"Events", 24 * time.Hour, time.Second, "events\n20\n"},
-		answer{"Events by type", 15 * minute, time.Second, "type\tevents\nadd_to_cart\t5\npage_view\t4\npurchase\t4\n"},
+		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n4\t5\t4\t0\n"},
 		answer{"Top products", 15 * minute, time.Second, "product\tsold\trevenue\np2\t1\t100\np1\t2\t79.99\np3\t1\t10.01\n"},
 		answer{"Top products", time.Hour, time.Second, "product\tsold\trevenue\np2\t2\t105\np1\t3\t99.99\np3\t1\t10.01\n"},
 	)
@@ -80,13 +80,13 @@ func TestShopVariables(t *testing.T) {
 		"one product":       {"Events", map[string][]string{"product": {"p1"}}, "events\n8\n"},
 		"product and type":  {"Events", map[string][]string{"product": {"p1"}, "type": {"purchase"}}, "events\n2\n"},
 		"all":               {"Events", map[string][]string{"product": {"$__all"}, "type": {"$__all"}}, "events\n13\n"},
-		"types of products": {"Events by type", map[string][]string{"product": {"p2", "p3"}}, "type\tevents\npage_view\t2\npurchase\t2\nadd_to_cart\t1\n"},
+		"types of products": {"Events by type", map[string][]string{"product": {"p2", "p3"}}, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n2\t1\t2\t0\n"},
 		"revenue":           {"Revenue, last 5 minutes", map[string][]string{"product": {"p3"}}, "revenue\n10.01\n"},
 		"order value":       {"Average order value", map[string][]string{"product": {"p1"}}, "average\n39.995\n"},
 		"active users":      {"Active users, last 5 minutes", map[string][]string{"product": {"p2"}}, "users\n1\n"},
 		"top products":      {"Top products", map[string][]string{"product": {"p1"}}, "product\tsold\trevenue\np1\t2\t79.99\n"},
 		"quotes":            {"Events", map[string][]string{"product": {"p1') OR ('1'='1"}}, "events\n0\n"},
-		"unknown product":   {"Events by type", map[string][]string{"product": {"p9"}}, "type\tevents\n"},
+		"unknown product":   {"Events by type", map[string][]string{"product": {"p9"}}, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n"},
 	} {
 		q := page.Query{From: now.Add(-15 * minute), To: now, Interval: time.Second, Variables: tc.variables}
 		if got := s.run(t, tc.title, q); got != tc.want {
@@ -104,10 +104,10 @@ func TestShopOfNobody(t *testing.T) {
 		answer{"Average order value", 15 * minute, time.Second, "average\n\\N\n"},
 		answer{"Active users, last 5 minutes", 15 * minute, time.Second, "users\n0\n"},
 		answer{"Conversion", 15 * minute, time.Second, "conversion\n\\N\n"},
-		answer{"Conversion funnel", 15 * minute, time.Second, "step\tusers\n"},
+		answer{"Conversion funnel", 15 * minute, time.Second, "viewed\tadded to cart\tbought\n"},
 		answer{"Abandoned carts", 15 * minute, time.Second, "abandoned\n0\n"},
 		answer{"Events", 15 * minute, time.Second, "events\n0\n"},
-		answer{"Events by type", 15 * minute, time.Second, "type\tevents\n"},
+		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n"},
 		answer{"Top products", 15 * minute, time.Second, "product\tsold\trevenue\n"},
 	)
 	s.store(t, visit{user: "a", kind: "purchase", product: "p", price: "0.01", at: -minute})
@@ -116,15 +116,15 @@ func TestShopOfNobody(t *testing.T) {
 		answer{"Average order value", 15 * minute, time.Second, "average\n0.01\n"},
 		answer{"Active users, last 5 minutes", 15 * minute, time.Second, "users\n1\n"},
 		answer{"Conversion", 15 * minute, time.Second, "conversion\n\\N\n"},
-		answer{"Conversion funnel", 15 * minute, time.Second, "step\tusers\nviewed\t0\nadded to cart\t0\nbought\t0\n"},
+		answer{"Conversion funnel", 15 * minute, time.Second, "viewed\tadded to cart\tbought\n0\t0\t0\n"},
 		answer{"Events", 15 * minute, time.Second, "events\n1\n"},
-		answer{"Events by type", 15 * minute, time.Second, "type\tevents\npurchase\t1\n"},
+		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n0\t0\t1\t0\n"},
 		answer{"Top products", 15 * minute, time.Second, "product\tsold\trevenue\np\t1\t0.01\n"},
 	)
 }
 
 // TestEventsPerSecond: whole buckets only, a rate per second whatever the bucket's
-// width, zero where nothing happened, and neither the open bucket nor the last
+// width, zero where nothing happened since the first, and neither the open bucket nor the last
 // second.
 func TestEventsPerSecond(t *testing.T) {
 	s := newShop(t)
@@ -138,7 +138,6 @@ func TestEventsPerSecond(t *testing.T) {
 	const head = "time\tpage_view\tadd_to_cart\tpurchase\tremove_from_cart\n"
 	s.check(t, "buckets",
 		answer{"Events per second", 6 * time.Second, time.Second, head +
-			"today 14:30:04.000\t0\t0\t0\t0\n" +
 			"today 14:30:05.000\t6\t0\t2\t0\n" +
 			"today 14:30:06.000\t0\t0\t0\t0\n" +
 			"today 14:30:07.000\t0\t0\t0\t0\n" +
@@ -199,7 +198,7 @@ func TestMidnight(t *testing.T) {
 		visit{kind: "purchase", price: "7.25", user: "a", product: "p", at: midnight.Sub(now)},
 	)
 	q := page.Query{From: midnight.Add(-2 * minute), To: midnight.Add(90 * time.Second), Interval: minute}
-	want := "time\trevenue\nthe day before 23:58:00.000\t0\nthe day before 23:59:00.000\t12.5\ntoday 00:00:00.000\t7.25\n"
+	want := "time\trevenue\nthe day before 23:59:00.000\t12.5\ntoday 00:00:00.000\t7.25\n"
 	if got := s.run(t, "Revenue per minute", q); got != want {
 		t.Errorf("revenue around midnight\n got %s\nwant %s", got, want)
 	}
@@ -232,7 +231,7 @@ func TestSentAgain(t *testing.T) {
 	s.refresh(t, "find_repeated")
 	counts := append(once,
 		answer{"Events", 15 * minute, time.Second, "events\n2\n"},
-		answer{"Events by type", 15 * minute, time.Second, "type\tevents\npage_view\t1\npurchase\t1\n"},
+		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n1\t0\t1\t0\n"},
 	)
 	s.check(t, "once found", counts...)
 	s.refresh(t, "find_repeated")
@@ -257,7 +256,7 @@ func TestCounting(t *testing.T) {
 		visit{n: 5, kind: "purchase", at: -3 * minute, stored: -90 * time.Second},
 		visit{n: 2, kind: "page_view", at: -3 * minute}, // in the slice still open
 	)
-	want := "type\tevents\npage_view\t32\npurchase\t5\n"
+	want := "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n32\t0\t5\t0\n"
 	s.check(t, "before", answer{"Events by type", 15 * minute, time.Second, want})
 	for range 3 {
 		s.refresh(t, "count_events")
@@ -267,7 +266,7 @@ func TestCounting(t *testing.T) {
 		t.Errorf("counted rows: want the 35 that were stored a minute ago, and more")
 	}
 	s.store(t, visit{n: 4, kind: "page_view", at: -10 * minute}) // late
-	want = "type\tevents\npage_view\t36\npurchase\t5\n"
+	want = "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n36\t0\t5\t0\n"
 	s.check(t, "late", answer{"Events by type", 15 * minute, time.Second, want})
 	s.refresh(t, "count_events")
 	s.check(t, "late, counted", answer{"Events by type", 15 * minute, time.Second, want})
