@@ -19,10 +19,10 @@ func (r *dlqRun) replay() (job *deadletters.Replay, bar *progress, err error) {
 	}
 	bar = &progress{start: time.Now(), terminal: isTerminal(os.Stderr), verb: map[string]string{"replay": "replayed", "drop": "dropped"}[r.Command.Name], say: r.say}
 	job = &deadletters.Replay{
-		Limit: &deadletters.Limit{}, Letters: r.letters, Filter: r.filter, Batch: r.Int("batch"),
+		Link: &deadletters.Link{}, Letters: r.letters, Filter: r.filter, Batch: r.Int("batch"),
 		Progress: bar.show, Say: r.say,
 	}
-	client, err := r.open(deadletters.ProducerOptions(r.letters, job.Limit)...)
+	client, err := r.open(deadletters.ProducerOptions(r.letters, job.Link)...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -83,12 +81,16 @@ func (s *stack) readCommitted(topic string) (records []*kgo.Record) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	left := s.ends(topic)
-	for p, end := range left {
-		if start, _ := starts.Lookup(topic, p); start.Offset == end {
-			delete(left, p)
-		}
+	ends, err := kadm.NewClient(client).ListCommittedOffsets(s.t.Context(), topic)
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	left := map[int32]int64{}
+	ends.Each(func(end kadm.ListedOffset) {
+		if start, _ := starts.Lookup(topic, end.Partition); start.Offset < end.Offset {
+			left[end.Partition] = end.Offset
+		}
+	})
 	for len(left) > 0 {
 		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 		fetches := client.PollFetches(ctx)
@@ -176,6 +178,38 @@ func TestDLQLooks(t *testing.T) {
 	}
 }
 
+func TestDLQShowsAndDrops(t *testing.T) {
+	s := lettersOf(t, negative(1), "no event", negative(2), "none")
+	for letter, want := range map[string]string{
+		"0:9": `kafka: topic "clickstream-dead-letters": letter 0:9: the partition holds offsets from 0 to 3; `,
+		"3:0": `letter 3:0: it has partitions 0 to 0`,
+	} {
+		if got := s.dlq(exitFailure, "show", letter); !strings.Contains(got, want) {
+			t.Errorf("show %s: got %s, want ...%s...", letter, got, want)
+		}
+	}
+	nowhere := freeAddress(t)
+	if got, want := s.dlq(exitFailure, "stats", "--clickhouse", nowhere), "dlq stats: ClickHouse at "+nowhere+" does not answer: "; !strings.Contains(got, want) {
+		t.Errorf("stats without ClickHouse: got %s, want ...%s...", got, want)
+	}
+	if got, want := s.dlq(exitFailure, "stats", "--database", "elsewhere"), "or leave the table out with --no-table"; !strings.Contains(got, want) {
+		t.Errorf("stats of another database: got %s, want ...%s...", got, want)
+	}
+	s.prints("drop --reason malformed_json", "would drop 2 letters (2 malformed_json); --yes does it\n")
+	s.prints("drop --reason malformed_json --yes --purge", "dropped 2 letters (2 malformed_json)\n", "deleted 0 offsets")
+	s.prints("drop --reason malformed_json --yes", "dropped 0 letters\n")
+	if got := untimed(s.prints("list")); strings.Count(got, "out_of_range") != 2 || strings.Contains(got, "malformed") {
+		t.Errorf("dropped letters are listed:\n%s", got)
+	}
+	s.prints("list --all --reason malformed_json", "0:1", "dropped")
+	s.prints("stats", "4 letters, 2 open, 0 replayed and refused again", "4 in both, 0 in the topic only, 0 in the table only")
+	s.prints("replay", "replayed 2 letters")
+	s.prints("drop --yes --purge", "dropped 0 letters\n", "deleted 4 offsets")
+	s.exec("ALTER TABLE clickstream.dead_letters UPDATE payload = '' WHERE _offset = 0 SETTINGS mutations_sync = 1")
+	s.settle("--set", mended)
+	s.exactly(6, 2, 4)
+}
+
 // checkMark fails unless the marks in the drawing of a letter stand below want only.
 func checkMark(t *testing.T, drawn, want string) {
 	t.Helper()
@@ -189,147 +223,6 @@ func checkMark(t *testing.T, drawn, want string) {
 		}
 	}
 	t.Errorf("nothing is marked, want %q:\n%s", want, drawn)
-}
-
-// What was refused is replayed after a fix: each letter becomes one row, the second
-// replay sends nothing, and every record of the topic stays one row or one letter.
-func TestDLQReplayTwice(t *testing.T) {
-	s := lettersOf(t, eventJSON(1), negative(2), "no event", negative(3), negative(4))
-	s.prints("replay --dry-run", "would replay 4 letters to topic clickstream (1 malformed_json, 3 out_of_range)\n")
-	s.prints("replay --reason out_of_range --limit 2", "created topic clickstream-dead-letters-handled", "replayed 2 letters to topic clickstream in ", " (2 out_of_range)\n")
-	s.prints("replay", "replayed 2 letters to topic clickstream in ", " (1 malformed_json, 1 out_of_range)\n")
-	s.prints("replay", "replayed 0 letters to topic clickstream in ")
-	replayed := 0
-	for _, r := range s.readCommitted("clickstream") {
-		origin := headers(r)[deadletters.OriginHeader]
-		if origin == "" {
-			continue
-		}
-		replayed++
-		o, err := deadletters.ParseOrigin(origin)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, want := string(r.Key), fmt.Sprint("key ", o.Offset); got != want || o.Topic != "clickstream" || o.Partition != 0 {
-			t.Errorf("replayed record of %s has key %q, want %q", origin, got, want)
-		}
-	}
-	if replayed != 4 {
-		t.Errorf("%d replayed records, want 4", replayed)
-	}
-	s.settle("--set", mended)
-	for id, n := range s.stored() {
-		if n != 1 {
-			t.Errorf("event %s is stored %d times", id, n)
-		}
-	}
-	s.exactly(9, 4, 5)
-
-	// What failed again is the second attempt of its letter, and no second letter.
-	list := s.prints("list", "open   malformed_json  -      clickstream/0/2  8      attempt 2\n")
-	if strings.Count(list, "\n") != 2 {
-		t.Errorf("want one open letter:\n%s", list)
-	}
-	s.prints("stats", "\n4 letters, 1 open, 1 replayed and refused again; topic clickstream-dead-letters holds 5 records\n",
-		"by origin: 5 in both, 0 in the topic only, 0 in the table only\n")
-	s.prints("replay", "replayed 1 letter to")
-	s.settle()
-	s.prints("list", "clickstream/0/2  8      attempt 3\n")
-	s.prints("drop", "would drop 1 letter (1 malformed_json); --yes does it\n")
-	s.prints("drop --yes --purge", "dropped 1 letter (1 malformed_json)\n", "deleted 6 offsets from topic clickstream-dead-letters\n")
-	s.prints("replay", "replayed 0 letters")
-	if got := len(s.readCommitted("clickstream-dead-letters")); got != 0 {
-		t.Errorf("%d letters in the topic after --purge, want 0", got)
-	}
-	s.exactly(10, 4, 6)
-}
-
-// A replay is killed at any moment, again and again: in the end every letter was sent
-// once.
-func TestDLQReplayKilled(t *testing.T) {
-	const letters, kills = 300, 8
-	values := make([]string, letters)
-	for i := range values {
-		values[i] = negative(i)
-	}
-	s := lettersOf(t, values...)
-	const seed = 7
-	random := rand.New(rand.NewPCG(seed, seed))
-	consume := s.pipeline("consume", nil, "--set", mended)
-	cut := 0
-	for range kills {
-		p := start(t, s.env(), "dlq", "replay", "--batch", "3")
-		before := s.marks()
-		target := before + random.IntN(letters/kills)
-		await(t, "some letters to be replayed", func() error {
-			if n := s.marks(); n < target && n < letters {
-				return fmt.Errorf("%d of %d", n, target)
-			}
-			return nil
-		})
-		<-time.After(time.Duration(random.IntN(20)) * time.Millisecond)
-		p.kill()
-		if n := s.marks(); n > before && n < letters {
-			cut++
-		}
-	}
-	if cut < 2 {
-		t.Errorf("seed %d: %d of %d kills came in mid replay: this test proves little", seed, cut, kills)
-	}
-	s.dlq(exitOK, "replay")
-	s.prints("replay", "replayed 0 letters")
-	s.awaitAll()
-	consume.stop()
-	stored := s.stored()
-	if len(stored) != letters {
-		t.Errorf("seed %d: %d events are stored, want %d", seed, len(stored), letters)
-	}
-	for id, n := range stored {
-		if n != 1 {
-			t.Errorf("seed %d: event %s is stored %d times", seed, id, n)
-		}
-	}
-	s.exactly(2*letters, letters, letters)
-}
-
-// marks is how many letters are marked.
-func (s *stack) marks() int {
-	s.t.Helper()
-	ends, err := s.listEnds("clickstream-dead-letters-handled")
-	if err != nil || ends[0] == 0 {
-		return 0
-	}
-	return len(s.readCommitted("clickstream-dead-letters-handled"))
-}
-
-func TestDLQReplayStopped(t *testing.T) {
-	values := make([]string, 200)
-	for i := range values {
-		values[i] = negative(i)
-	}
-	s := lettersOf(t, values...)
-	p := start(t, s.env(), "dlq", "replay", "--batch", "1")
-	p.awaitLine(`replayed \d+ of 200 letters`)
-	p.signal(2)
-	if code := p.exit(); code != exitUnacked {
-		t.Fatalf("exit code %d, want %d:\n%s", code, exitUnacked, p.out)
-	}
-	p.awaitLine(`replayed \d+ letters? to topic clickstream in \S+, \d+ left`)
-	p.awaitLine(`dlq replay: stopped; run it again for the rest`)
-	s.dlq(exitOK, "replay")
-	replayed := map[string]int{}
-	for _, r := range s.readCommitted("clickstream") {
-		replayed[headers(r)[deadletters.OriginHeader]]++
-	}
-	delete(replayed, "")
-	for origin, n := range replayed {
-		if n != 1 {
-			t.Errorf("%s was replayed %d times", origin, n)
-		}
-	}
-	if len(replayed) != 200 {
-		t.Errorf("%d letters were replayed, want 200", len(replayed))
-	}
 }
 
 func TestDLQSaysWhatIsWrong(t *testing.T) {
@@ -369,45 +262,4 @@ func TestDLQSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-}
-
-// The broker dies in mid replay: the replay goes on, fails, or dies as well, and the next
-// one is exact.
-func TestDLQReplayBrokerKilled(t *testing.T) {
-	const letters, kills = 600, 2
-	values := make([]string, letters)
-	for i := range values {
-		values[i] = negative(i)
-	}
-	s := lettersOf(t, values...)
-	const seed = 11
-	random := rand.New(rand.NewPCG(seed, seed))
-	for kill := range kills {
-		p := start(t, s.env(), "dlq", "replay", "--batch", "1")
-		p.awaitLine(`replayed \d+ of \d+ letters?`)
-		<-time.After(time.Duration(random.IntN(60)) * time.Millisecond)
-		s.broker.kill()
-		s.startBroker()
-		if kill%2 == 0 {
-			p.kill()
-		} else if code := p.exit(); code != exitOK && code != exitFailure {
-			t.Errorf("exit code %d, want 0 or 1:\n%s", code, p.out)
-		}
-		if kill == 0 && s.marks() == letters {
-			t.Errorf("seed %d: the replay was through before the broker died: this test proves nothing", seed)
-		}
-	}
-	s.dlq(exitOK, "replay")
-	s.prints("replay", "replayed 0 letters")
-	s.settle("--set", mended)
-	stored := s.stored()
-	if len(stored) != letters {
-		t.Errorf("seed %d: %d events are stored, want %d", seed, len(stored), letters)
-	}
-	for id, n := range stored {
-		if n != 1 {
-			t.Errorf("seed %d: event %s is stored %d times", seed, id, n)
-		}
-	}
-	s.exactly(2*letters, letters, letters)
 }

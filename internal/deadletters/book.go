@@ -40,6 +40,10 @@ func Read(ctx context.Context, client *kgo.Client, topic string) (*Book, error) 
 	if err != nil {
 		return nil, err
 	}
+	return read(ctx, client, topic, marks)
+}
+
+func read(ctx context.Context, client *kgo.Client, topic string, marks *marks) (*Book, error) {
 	log, err := openLog(ctx, client, topic)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ func (r *Replay) Drop(ctx context.Context) (Sums, error) {
 	if err != nil {
 		return Sums{}, err
 	}
+	defer r.leave(ctx)
 	chosen, sums := r.PlanDrop(book)
 	total := len(chosen)
 	for rest := chosen; len(rest) > 0; {
@@ -45,24 +46,15 @@ func (r *Replay) PlanDrop(b *Book) (chosen []*Entry, sums Sums) {
 }
 
 func (r *Replay) drop(ctx context.Context, entries []*Entry) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTimeout)
-	defer cancel()
 	value, err := json.Marshal(mark{State: Dropped, At: time.Now().UTC().Truncate(time.Millisecond)})
 	if err != nil {
 		return err
 	}
 	marks := make([]*kgo.Record, len(entries))
 	for i, e := range entries {
-		marks[i] = &kgo.Record{Topic: MarksTopic(r.Letters), Key: []byte(e.Origin.String()), Value: value}
+		marks[i] = &kgo.Record{Key: []byte(e.Origin.String()), Value: value}
 	}
-	if err := r.Client.BeginTransaction(); err != nil {
-		return err
-	}
-	if err := r.Client.ProduceSync(ctx, marks...).FirstErr(); err != nil {
-		_ = r.Client.EndTransaction(ctx, kgo.TryAbort) // the broker ends it anyway
-		return err
-	}
-	return r.Client.EndTransaction(ctx, kgo.TryCommit)
+	return r.write(context.WithoutCancel(ctx), marks...)
 }
 
 // Purge deletes from the topic of dead letters what lies before the first open letter

@@ -6,11 +6,12 @@
 // A letter is known by its origin: the record it was made of. For each letter that is
 // replayed one transaction writes two records: the letter's bytes to the topic for
 // events, and a mark with the origin as its key to the topic of marks. Both are there
-// or none is, whatever is killed. A replay begins by taking over the transactional id,
-// which ends the transaction of whoever had it and refuses all it still sends; only
-// then it reads the marks. So what it reads are all marks that will ever be written by
-// others, a letter with a mark was sent, a letter without one was not, and a letter is
-// sent once for ever. Consumers read what is committed only.
+// or none is, whatever is killed. A replay begins by writing its transactional id to
+// the topic of marks, and ends all replays that stand there before its own: the broker
+// aborts their transactions and refuses all they still send. Only then it reads the
+// marks. So it reads all marks that replays before it will ever have written, and one
+// that comes later ends it first: a letter with a mark was sent, a letter without one
+// was not, and a letter is sent once for ever. Consumers read what is committed only.
 //
 // A replayed record that is refused again becomes a letter of the new record. The mark
 // names that record, so the letter counts as the next attempt of the first one.

@@ -101,7 +101,7 @@ func FuzzLetter(f *testing.F) {
 		if n := strings.Count(list.String(), "\n"); n != 2 {
 			t.Errorf("a letter takes %d lines", n-1)
 		}
-		m := marks{states: map[Origin]State{}, replays: map[Origin]ancestry{}}
+		m := newMarks()
 		_ = m.add([]byte(field), value)
 	})
 }
@@ -145,7 +145,7 @@ func TestMarksUnreadable(t *testing.T) {
 		"as what":   {origin, `{"state":"replayed"}`, "as: origin: want"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := marks{states: map[Origin]State{}, replays: map[Origin]ancestry{}}
+			m := newMarks()
 			err := m.add([]byte(tc.key), []byte(tc.value))
 			if got := errorText(err); tc.want == "" && err != nil || !strings.HasPrefix(got, tc.want) {
 				t.Errorf("got %q, want %q...", got, tc.want)

@@ -1,6 +1,7 @@
 package deadletters
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,11 +54,17 @@ type marks struct {
 	// replays are the records that were written, by topic, partition and offset: their
 	// Milli is 0.
 	replays map[Origin]ancestry
+	// sessions are the transactional ids of replays that did not end in order.
+	sessions map[string]bool
+}
+
+func newMarks() *marks {
+	return &marks{states: map[Origin]State{}, replays: map[Origin]ancestry{}, sessions: map[string]bool{}}
 }
 
 // readMarks reads them all. A topic that is not there holds none.
 func readMarks(ctx context.Context, client *kgo.Client, topic string) (*marks, error) {
-	m := &marks{states: map[Origin]State{}, replays: map[Origin]ancestry{}}
+	m := newMarks()
 	log, err := openLog(ctx, client, topic)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return m, nil
@@ -76,6 +83,13 @@ func readMarks(ctx context.Context, client *kgo.Client, topic string) (*marks, e
 // add reads one mark. What it cannot read is an error: to pass over it might replay a
 // letter twice.
 func (m *marks) add(key, value []byte) error {
+	if id, ok := bytes.CutPrefix(key, []byte(sessionPrefix)); ok {
+		m.sessions[string(id)] = true
+		if value == nil {
+			delete(m.sessions, string(id))
+		}
+		return nil
+	}
 	origin, err := ParseOrigin(string(key))
 	if err != nil {
 		return fmt.Errorf("key: %w", err)

@@ -2,8 +2,9 @@ package deadletters
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -30,15 +31,36 @@ const (
 // ErrStopped says that a replay was told to stop before it was through.
 var ErrStopped = errors.New("stopped; run it again for the rest")
 
-// Limit is how many bytes a batch of records may have; Run learns it from the topic.
-type Limit struct{ bytes atomic.Int32 }
+// Link is what a client and its Replay tell each other.
+type Link struct {
+	id     string       // transactional
+	bytes  atomic.Int32 // a batch of records may have; Run learns it from the topic
+	broken atomic.Bool  // a connection ended since the transaction began
+}
+
+var (
+	_ kgo.HookBrokerE2E        = (*Link)(nil)
+	_ kgo.HookBrokerDisconnect = (*Link)(nil)
+)
+
+// OnBrokerE2E implements kgo.HookBrokerE2E.
+func (l *Link) OnBrokerE2E(_ kgo.BrokerMetadata, _ int16, e kgo.BrokerE2E) {
+	if e.Err() != nil {
+		l.broken.Store(true)
+	}
+}
+
+// OnBrokerDisconnect implements kgo.HookBrokerDisconnect.
+func (l *Link) OnBrokerDisconnect(kgo.BrokerMetadata, net.Conn) { l.broken.Store(true) }
 
 // ProducerOptions are those of a client that replays or drops.
-func ProducerOptions(letters string, limit *Limit) []kgo.Opt {
-	limit.bytes.Store(defaultLimit)
+func ProducerOptions(letters string, link *Link) []kgo.Opt {
+	link.id = "clickstream-dlq-" + letters + "-" + rand.Text()
+	link.bytes.Store(defaultLimit)
 	return []kgo.Opt{
-		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return limit.bytes.Load() }),
-		kgo.TransactionalID("clickstream-dlq-" + letters),
+		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return link.bytes.Load() }),
+		kgo.WithHooks(link),
+		kgo.TransactionalID(link.id),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		// As the pipelines' output: a user's events stay in one partition.
@@ -49,9 +71,9 @@ func ProducerOptions(letters string, limit *Limit) []kgo.Opt {
 
 // Replay sends letters through the pipeline again, or drops them.
 type Replay struct {
-	// Client has ProducerOptions, and Limit is theirs.
+	// Client has ProducerOptions, and Link is theirs.
 	Client *kgo.Client
-	Limit  *Limit
+	Link   *Link
 	// Letters is the topic of dead letters, Topic the one to send to: only letters of
 	// records of this topic are sent.
 	Letters, Topic string
@@ -114,18 +136,6 @@ func (r *Replay) skip(e *Entry) string {
 	return ""
 }
 
-// takeOver ends the transactions of whoever replayed before, and reads what they did.
-// The order is what makes a replay exact.
-func (r *Replay) takeOver(ctx context.Context) (*Book, error) {
-	if err := ensureMarks(ctx, r.Client, MarksTopic(r.Letters), r.Say); err != nil {
-		return nil, err
-	}
-	if _, _, err := r.Client.ProducerID(ctx); err != nil {
-		return nil, fmt.Errorf("kafka: take over the replay: %w; the user needs WRITE and DESCRIBE on the transactional id clickstream-dlq-%s", err, r.Letters)
-	}
-	return Read(ctx, r.Client, r.Letters)
-}
-
 // Run sends every chosen letter that has not been sent yet. Told to stop, it finishes
 // the transaction under way and returns ErrStopped.
 func (r *Replay) Run(ctx context.Context) (Sums, error) {
@@ -137,6 +147,7 @@ func (r *Replay) Run(ctx context.Context) (Sums, error) {
 		return Sums{}, err
 	}
 	r.learnLimit(ctx)
+	defer r.leave(ctx)
 	chosen, sums := r.Plan(book)
 	total := len(chosen)
 	wanted := make(map[string]*Entry, total)

@@ -44,6 +44,7 @@ func (r *Replay) transact(ctx context.Context, batch []item) (large int, err err
 // attempt is one transaction: the letters, then their marks, which name the records.
 // If some letters are too large it is none, and rest are the others.
 func (r *Replay) attempt(ctx context.Context, batch []item) (rest []item, err error) {
+	r.Link.broken.Store(false)
 	if err := r.Client.BeginTransaction(); err != nil {
 		return nil, err
 	}
@@ -53,11 +54,33 @@ func (r *Replay) attempt(ctx context.Context, batch []item) (rest []item, err er
 		err = r.mark(ctx, batch, records)
 	}
 	if err == nil && len(rest) == len(batch) {
-		return rest, r.Client.EndTransaction(ctx, kgo.TryCommit)
+		return rest, r.commit(ctx)
 	}
-	abort, cancel := context.WithTimeout(ctx, abortTime)
+	return rest, errors.Join(err, r.abort(ctx))
+}
+
+// errLost says that a connection ended in mid transaction. The embedded broker, killed
+// and started again, has ended the transaction and yet confirms its commit: only the
+// marks tell then.
+var errLost = errors.New("the connection was lost, and whether the last letters were sent is in the marks only")
+
+// commit ends the transaction, unless a broker may have ended it already: then parts of
+// it would be another one.
+func (r *Replay) commit(ctx context.Context) error {
+	if r.Link.broken.Load() {
+		return errors.Join(errLost, r.abort(ctx))
+	}
+	err := r.Client.EndTransaction(ctx, kgo.TryCommit)
+	if err == nil && r.Link.broken.Load() {
+		err = errLost
+	}
+	return err
+}
+
+func (r *Replay) abort(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, abortTime)
 	defer cancel()
-	return rest, errors.Join(err, r.Client.EndTransaction(abort, kgo.TryAbort))
+	return r.Client.EndTransaction(ctx, kgo.TryAbort)
 }
 
 // fitting returns the letters that the topic does not find too large.
@@ -119,7 +142,7 @@ func explainTransaction(err error) error {
 	next := "; run it again: what was sent is not sent twice"
 	switch {
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
-		next = "; another `dlq replay` or `dlq drop` has taken over"
+		next = "; another `dlq replay` or `dlq drop` has taken over, or the broker was restarted: run it again, what was sent is not sent twice"
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		next = "; grant the user WRITE on the topics of events and of marks"
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
@@ -157,7 +180,7 @@ func (r *Replay) learnLimit(ctx context.Context) {
 			continue
 		}
 		if _, err := fmt.Sscan(*c.Value, &n); err == nil && n > 0 {
-			r.Limit.bytes.Store(min(n, maxLimit))
+			r.Link.bytes.Store(min(n, maxLimit))
 		}
 	}
 }
