@@ -36,7 +36,9 @@ func TestKilledJoiner(t *testing.T) {
 			ghost.version, ghost.instance = killed.version, killed.instance
 			ghost.startJoin(b)
 			ghost.conn.Close()
-			old.stayBusy(300 * time.Millisecond) // the broker notices meanwhile
+			eventually(t, "a member leaves that was killed while it joined", func() bool {
+				return len(b.cluster.GroupInfo("g").Members) == 1
+			})
 			old.finishJoin(b, old.startJoin(b))
 
 			fresh := newMember(t, b)
