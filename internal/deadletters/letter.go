@@ -63,8 +63,8 @@ func ParseOrigin(text string) (Origin, error) {
 }
 
 func originOf(topic, partition, offset, stamp string) (o Origin, err error) {
-	if err := schema.CheckTopic(topic); err != nil {
-		return o, fmt.Errorf("topic: %w", err)
+	if schema.CheckTopic(topic) != nil { // whose text quotes all of it
+		return o, fmt.Errorf("topic: want a topic's name, got %q", clip(topic))
 	}
 	p, err := strconv.ParseInt(partition, 10, 32)
 	if err != nil || p < 0 {

@@ -44,7 +44,7 @@ func TestParse(t *testing.T) {
 		"no reason":      {ours("reason"), "no header reason", ""},
 		"unknown reason": {append(ours("reason"), "reason", "mood"), "header reason: unknown code", ""},
 		"no topic":       {ours("topic"), "no header topic: its origin is unknown", ""},
-		"bad topic":      {append(ours("topic"), "topic", "a/b"), `header topic: want 1 to 249 of the characters a-z A-Z 0-9 . _ -, got "a/b"`, ""},
+		"bad topic":      {append(ours("topic"), "topic", "a/b"), `header topic: want a topic's name, got "a/b"`, ""},
 		"no partition":   {ours("partition"), `header partition: want a number from 0 on, got ""`, ""},
 		"huge partition": {append(ours("partition"), "partition", "4294967296"), `header partition: want a number from 0 on, got "4294967296"`, ""},
 		"below 0":        {append(ours("offset"), "offset", "-1"), `header offset: want a number from 0 on, got "-1"`, ""},
@@ -71,6 +71,7 @@ func FuzzLetter(f *testing.F) {
 	f.Add("malformed_json", "", "want a value at byte 3", "clickstream", "0", "5", "2026-01-15T14:30:00.123Z", "", []byte(`{"a`))
 	f.Add("wrong_type", "price", "want a number", "clickstream", "2", "9223372036854775807", "9999-12-31T23:59:59.999999999Z", "70000", []byte(`{"price":"\u00e9\ud800"}`))
 	f.Add("out_of_range", "pri\x1bce", "", "", "-1", "x", "0000-01-01T00:00:00Z", "-5", []byte("\xff\x00\u202e\x1b[2J"))
+	f.Add("other", "", "", strings.Repeat("\xf6", 2000), "0", "0", "", "", []byte("{}"))
 	f.Fuzz(func(t *testing.T, reason, field, message, topic, partition, offset, stamp, truncated string, value []byte) {
 		headers := []string{"reason", reason, "field", field, "message", message, "topic", topic, "partition", partition, "offset", offset, "timestamp", stamp}
 		if truncated != "" {
