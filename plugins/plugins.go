@@ -6,6 +6,7 @@ import (
 	_ "clickstream/plugins/clickhouse"
 	_ "clickstream/plugins/kafka"
 	_ "clickstream/plugins/prometheus"
+	_ "clickstream/plugins/replay"
 	_ "clickstream/plugins/simulator"
 	_ "clickstream/plugins/tracer"
 )

@@ -26,7 +26,7 @@ func plain(value any) any {
 }
 
 func fitsInput(input any) bool {
-	return leaf(input, "kafka", "clickstream_simulator")
+	return leaf(input, "kafka", "clickstream_simulator", "clickstream_replay")
 }
 
 // fitsOutput wants one output first, so that a pack is written by one at a time. The

@@ -16,6 +16,7 @@ func TestFits(t *testing.T) {
 	}{
 		"produce.yaml":            {pipelines.Produce, true},
 		"consume.yaml":            {pipelines.Consume, true},
+		"a replay":                {"input: {clickstream_replay: {paths: [x]}}\n" + "output: {kafka: {topic: t}}", true},
 		"one output":              {kafka + clickhouse, true},
 		"labels":                  {"input: {label: in, kafka: {topic: t}}\noutput: {label: out, clickhouse: {table: t}}", true},
 		"no buffer":               {"buffer: {none: {}}\n" + kafka + clickhouse, true},
