@@ -45,7 +45,8 @@ func mayWait(key int16) bool {
 }
 
 // enter notes the request in frame, which begins behind its size. What cannot be
-// read is kfake's to refuse. kfake answers only the latest request of a member.
+// read is kfake's to refuse. kfake answers only the latest request of a member, and
+// one that asks again over a new connection is not lost.
 func (l *lobby) enter(conn net.Conn, frame []byte) {
 	w, ok := parseWaiting(frame)
 	if !ok {
@@ -54,10 +55,11 @@ func (l *lobby) enter(conn net.Conn, frame []byte) {
 	w.conn, w.host, w.since = conn, conn.RemoteAddr().String(), time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waits = slices.DeleteFunc(l.waits, func(old waiting) bool {
+	earlier := func(old waiting) bool {
 		return w.member != "" && old.member == w.member && old.group == w.group
-	})
-	l.waits = append(l.waits, w)
+	}
+	l.lost = slices.DeleteFunc(l.lost, earlier)
+	l.waits = append(slices.DeleteFunc(l.waits, earlier), w)
 }
 
 // answered forgets a request. It is told the numbers of all answers.

@@ -55,18 +55,26 @@ func TestLobbyReadsEveryVersion(t *testing.T) {
 	}
 }
 
-// TestLobbyKeepsTheLatest: a member that asks again has given up its first request.
+// TestLobbyKeepsTheLatest: a member that asks again has given up its first request,
+// whether or not it has hung up meanwhile.
 func TestLobbyKeepsTheLatest(t *testing.T) {
-	l := &lobby{}
-	var conns [2]net.Conn
-	for i := range conns {
-		conns[i], _ = net.Pipe()
-		req := kmsg.NewPtrJoinGroupRequest()
-		req.Group, req.MemberID = "g", "m"
-		l.enter(conns[i], kmsg.NewRequestFormatter().AppendRequest(nil, req, 7)[4:])
-	}
-	waits, _ := l.look()
-	if got := waits["g"]; len(got) != 1 || got[0].conn != conns[1] {
-		t.Errorf("waiting\n got %+v\nwant the second request only", got)
+	for name, hangUp := range map[string]bool{"connection open": false, "connection lost": true} {
+		t.Run(name, func(t *testing.T) {
+			l := &lobby{}
+			first, _ := net.Pipe()
+			second, _ := net.Pipe()
+			req := kmsg.NewPtrJoinGroupRequest()
+			req.Group, req.MemberID = "g", "m"
+			frame := kmsg.NewRequestFormatter().AppendRequest(nil, req, 7)[4:]
+			l.enter(first, frame)
+			if hangUp {
+				l.left(first)
+			}
+			l.enter(second, frame)
+			waits, lost := l.look()
+			if got := waits["g"]; len(got) != 1 || got[0].conn != second || len(lost) != 0 {
+				t.Errorf("waiting\n got %+v, lost %+v\nwant the second request only", got, lost)
+			}
+		})
 	}
 }
