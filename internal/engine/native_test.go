@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -27,6 +28,41 @@ func TestNativeState(t *testing.T) {
 	}
 	if got := scan[string](t, s.Conn(t, ""), "SELECT currentDatabase()"); got != "default" {
 		t.Errorf("another connection's database: got %s\nwant default", got)
+	}
+}
+
+// TestSelectsInARow: what a SELECT sets, or an error, is gone for the next one on the
+// connection, whether or not the two share a session.
+func TestSelectsInARow(t *testing.T) {
+	s := enginetest.Start(t)
+	db := s.Database(t)
+	options := s.Options(db)
+	options.MaxOpenConns = 1
+	conn := enginetest.Open(t, options)
+	state := func(ctx context.Context, want string) {
+		t.Helper()
+		var got string
+		if err := conn.QueryRow(ctx, "SELECT concat(currentDatabase(), ' ', toString(getSetting('max_threads')), ' ', toString(getSetting('readonly')))").Scan(&got); err != nil || got != db+" "+want {
+			t.Errorf("state: got %s, %v\nwant %s %s", got, err, db, want)
+		}
+	}
+	three := clickhouse.Context(t.Context(), clickhouse.WithSettings(clickhouse.Settings{"max_threads": 3, "readonly": 1}))
+	for range 2 {
+		state(three, "3 1")
+		state(three, "3 1")
+		if err := conn.Exec(three, "SELECT no_such_column"); code(err) != 47 {
+			t.Errorf("unknown column: got %v\nwant code 47", err)
+		}
+		if err := conn.Exec(three, "CREATE TABLE no (a Int8) ENGINE = Memory"); code(err) != 164 {
+			t.Errorf("create, read only: got %v\nwant code 164", err)
+		}
+		state(three, "3 1")
+		execute(t, conn, "CREATE OR REPLACE TABLE yes (a Int8) ENGINE = Memory", "SET max_threads = 2")
+		state(t.Context(), "2 0")
+		if got := scan[uint8](t, conn, "SELECT toUInt8(getSetting('max_threads')) SETTINGS max_threads = 4"); got != 4 {
+			t.Errorf("setting of the statement: got %d, want 4", got)
+		}
+		state(t.Context(), "2 0")
 	}
 }
 

@@ -50,6 +50,7 @@ type nativeConn struct {
 	before   []string // SET and USE statements of this connection
 	compress bool     // of the statement that runs
 	method   compress.Method
+	kept     kept
 }
 
 func newNativeConn(n *Native, socket net.Conn) *nativeConn {
@@ -58,6 +59,7 @@ func newNativeConn(n *Native, socket net.Conn) *nativeConn {
 
 // serve speaks with the client until either goes away.
 func (c *nativeConn) serve() {
+	defer c.kept.close()
 	if err := c.hello(); err != nil {
 		return
 	}
@@ -165,6 +167,7 @@ func (c *nativeConn) flush() error {
 
 // exception ends a statement with an error.
 func (c *nativeConn) exception(err error) error {
+	c.kept.failed = true
 	e := exception(err)
 	message := strings.TrimPrefix(e.Text, "Code: "+strconv.Itoa(e.Code)+". ")
 	c.out = append(c.out[:0], serverException)

@@ -23,7 +23,8 @@ func (c *nativeConn) query() error {
 	if err != nil {
 		return err
 	}
-	if q.id == "" {
+	named := q.id != ""
+	if !named {
 		q.id = c.backend.newID()
 	}
 	c.compress, c.method = q.compressed, compress.LZ4
@@ -44,6 +45,9 @@ func (c *nativeConn) query() error {
 	}
 	defer leave()
 	r := request{id: q.id, database: c.database, settings: q.settings, before: c.before}
+	if selects[st.Kind] && st.Insert == nil && !named && len(tables) == 0 {
+		return c.again(r, st)
+	}
 	session, err := c.backend.session(r)
 	if err != nil {
 		return c.exception(err)
@@ -67,7 +71,7 @@ func (c *nativeConn) run(session *chdb.Conn, st statement.Statement, comment str
 	}
 	stop := c.watch(comment)
 	defer stop()
-	if st.Kind == "SELECT" || st.Kind == "WITH" {
+	if selects[st.Kind] {
 		return c.stream(session, st.Bare)
 	}
 	result, err := session.Query(st.Bare, "Native")
@@ -86,6 +90,20 @@ func (c *nativeConn) run(session *chdb.Conn, st statement.Statement, comment str
 		return err
 	}
 	return c.end(result.Stats())
+}
+
+// selects are the statements whose answer is streamed, and that leave nothing behind in
+// their session.
+var selects = map[string]bool{"SELECT": true, "WITH": true}
+
+// again runs a SELECT without an id of its client's own in the session of the one before
+// it, if that was opened alike.
+func (c *nativeConn) again(r request, st statement.Statement) error {
+	session, comment, err := c.kept.session(c.backend, r)
+	if err != nil {
+		return c.exception(err)
+	}
+	return c.run(session, st, comment)
 }
 
 // lists are the statements whose answer is a table even if it has no rows. They
