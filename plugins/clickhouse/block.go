@@ -20,6 +20,11 @@ type block struct {
 	extra   int // fields that no column takes
 	runs    []run
 	last    int64 // the offset of the last row from Kafka
+
+	own         []int // columns with a value of each row's own
+	shared      []int // columns with one value for a whole run, filled in by fill
+	sharedWidth int   // of a row in all of them
+	filled      int   // rows that they have
 }
 
 // run is rows of one assignment of a partition with ascending offsets: from the row
@@ -32,21 +37,31 @@ type run struct {
 func newBlock(p *plan) *block {
 	b := &block{plan: p, columns: make([]column, len(p.bindings)), scanner: event.NewScanner(p.fields), scratch: make([]byte, 0, 1024)}
 	for i := range b.columns {
-		b.columns[i].binding = p.bindings[i]
+		c := &b.columns[i]
+		c.binding = p.bindings[i]
+		if c.shared() {
+			b.shared = append(b.shared, i)
+			b.sharedWidth += c.width
+		} else {
+			b.own = append(b.own, i)
+		}
 	}
 	return b
 }
 
 // append adds one row, or says why it cannot and leaves nothing of it behind. The
-// rejection never holds what the message holds.
+// rejection never holds what the message holds. After some of them comes fill.
 func (b *block) append(r *row) *event.Rejection {
 	if len(b.plan.fields) > 0 {
 		if err := b.scanner.Scan(r.doc); err != nil {
 			return &event.Rejection{Reason: event.ReasonJSON, Message: err.Error()}
 		}
 	}
-	size := 0
-	for i := range b.columns {
+	if r.at == nil && len(b.shared) > 0 {
+		return b.columns[b.shared[0]].wantKafka()
+	}
+	size := b.sharedWidth
+	for n, i := range b.own {
 		c := &b.columns[i]
 		var rejection *event.Rejection
 		if c.from == fromField {
@@ -60,7 +75,7 @@ func (b *block) append(r *row) *event.Rejection {
 		}
 		if rejection != nil {
 			c.data = c.data[:c.mark]
-			for k := range b.columns[:i] {
+			for _, k := range b.own[:n] {
 				b.columns[k].undo()
 			}
 			return rejection
@@ -79,11 +94,24 @@ func (b *block) append(r *row) *event.Rejection {
 	return nil
 }
 
+// fill gives the rows added since the last time what a whole run of them shares.
+func (b *block) fill() {
+	for _, i := range b.shared {
+		c := &b.columns[i]
+		for n, r := range b.runs {
+			if first, end := b.span(n, b.filled, b.rows); first < end {
+				c.repeat(r.source, end-first)
+			}
+		}
+	}
+	b.filled = b.rows
+}
+
 func (b *block) reset() {
 	for i := range b.columns {
 		b.columns[i].reset()
 	}
-	b.rows, b.bytes, b.extra = 0, 0, 0
+	b.rows, b.bytes, b.extra, b.filled = 0, 0, 0, 0
 	clear(b.runs)
 	b.runs = b.runs[:0]
 }
@@ -137,4 +165,5 @@ func (b *block) pick(from *block, rows []int) {
 		b.columns[i].pick(&from.columns[i], rows)
 	}
 	b.rows += len(rows)
+	b.filled = b.rows
 }

@@ -210,6 +210,8 @@ func change(from, to string) string { return strings.Replace(goodEvent, from, to
 
 func sameBlocks(t *testing.T, got, want *block) {
 	t.Helper()
+	got.fill()
+	want.fill()
 	if got.rows != want.rows || got.bytes != want.bytes {
 		t.Errorf("block\n got %d rows of %d bytes\nwant %d rows of %d bytes", got.rows, got.bytes, want.rows, want.bytes)
 	}
@@ -234,6 +236,7 @@ func FuzzBlock(f *testing.F) {
 				rows++
 			}
 		}
+		b.fill()
 		columns, _ := driverColumns(t, b.plan)
 		if err := newServer(eventsConfig(), nil).fill(columns, b, 0, b.rows); err != nil {
 			t.Fatal(err)

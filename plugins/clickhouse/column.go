@@ -51,7 +51,7 @@ func (c *column) appendField(v event.Value, doc, scratch []byte) *event.Rejectio
 func (c *column) appendSource(r *row) *event.Rejection {
 	c.mark = len(c.data)
 	if r.at == nil && c.from >= fromKey {
-		return &event.Rejection{Reason: event.ReasonMissing, Field: c.field, Message: "want a Kafka record, got a message of another input"}
+		return c.wantKafka()
 	}
 	switch c.from {
 	case fromReason:
@@ -68,19 +68,42 @@ func (c *column) appendSource(r *row) *event.Rejection {
 		c.data = append(c.data, r.at.Topic...)
 	case fromTime:
 		c.data = c.convert.(moments).appendMoment(c.data, instant(r.at))
-	case fromStream:
-		c.data = appendInt(c.data, 8, r.at.Stream)
-	case fromPartition:
-		c.data = appendInt(c.data, 4, uint64(r.at.Partition))
 	case fromOffset:
 		c.data = appendInt(c.data, 8, uint64(r.at.Offset))
-	case fromOwner:
-		c.data = appendInt(c.data, 8, 0) // filled in when the row is sent
 	default:
 		panic("clickhouse: no such source: " + strconv.Itoa(int(c.from)))
 	}
 	c.seal()
 	return nil
+}
+
+func (c *column) wantKafka() *event.Rejection {
+	return &event.Rejection{Reason: event.ReasonMissing, Field: c.field, Message: "want a Kafka record, got a message of another input"}
+}
+
+// shared reports whether all records of an assignment have the same value.
+func (c *column) shared() bool {
+	return c.from == fromStream || c.from == fromPartition || c.from == fromOwner
+}
+
+// repeat adds n rows of a shared column.
+func (c *column) repeat(source *event.Source, n int) {
+	begin := len(c.data)
+	switch c.from {
+	case fromStream:
+		c.data = appendInt(c.data, c.width, source.Stream)
+	case fromPartition:
+		c.data = appendInt(c.data, c.width, uint64(source.Partition))
+	case fromOwner:
+		c.data = appendInt(c.data, c.width, 0) // the owner is filled in when the row is sent
+	}
+	for end := begin + n*c.width; len(c.data) < end; {
+		done := c.data[begin:]
+		c.data = append(c.data, done[:min(len(done), end-len(c.data))]...)
+	}
+	if c.nullable {
+		c.nulls = append(c.nulls, make([]byte, n)...)
+	}
 }
 
 // appendNull adds a NULL; the bytes of its value are zero and do not count.

@@ -124,6 +124,7 @@ func (w *writer) addSome(g *group, batch documents, todo []int, rejected *reject
 	if g.block.rows == 0 {
 		g.opened = time.Now()
 	}
+	defer g.block.fill()
 	var r row
 	for n, i := range todo {
 		if _, full := g.full(limit); full {
