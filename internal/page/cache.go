@@ -33,8 +33,8 @@ type cached struct {
 	running chan struct{} // closed when the answer is there; nil: nobody computes
 	json    []byte
 	at      time.Time // when the computation began
-	// took is the shortest of the last times, zero after the first: some slow answers
-	// of a busy machine do not make a slow panel.
+	// took is the shortest of the last times, zero until all of them are known: some
+	// slow answers of a cold or busy server do not make a slow panel.
 	took  time.Duration
 	times []time.Duration
 	used  time.Time
@@ -90,7 +90,7 @@ func (e *cached) note(took time.Duration) {
 	if e.times = append(e.times, took); len(e.times) > remembered {
 		e.times = e.times[1:]
 	}
-	if len(e.times) > 1 {
+	if len(e.times) == remembered {
 		e.took = slices.Min(e.times)
 	}
 }

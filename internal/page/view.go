@@ -124,33 +124,36 @@ func (v *view) newer(seen []uint64) (changed []int, events [][]byte, next <-chan
 	return changed, events, v.changed
 }
 
-// refresh computes a view's panels for as long as ctx lasts: all of them every
-// Board.Refresh, and those that show figures also as soon as rows are stored, but not
-// more often than twice in that time. Waiting for the next tick would add up to a
-// second to the half second that an event waits for its block.
+// refresh computes a view's panels for as long as ctx lasts, each once in a
+// Board.Refresh. Those that show figures are computed as soon as rows are stored, if
+// some are: waiting for the next tick would add up to a second to the half second that
+// an event waits for its block.
 func (s *Server) refresh(ctx context.Context, v *view) {
 	for i, p := range v.board.Panels { // from another viewer, or the last visit
 		raw, at := s.cache.entry(s.keyOf(v.board, p, v.request)).last()
 		v.publish(i, raw, at)
 	}
 	s.heart.touch()
-	var whole, fresh time.Time
+	var whole, fresh time.Time // the last tick of all panels, and of figures for new rows
 	var seen pulse
+	pause := v.board.Refresh - beat/2 // beats come a little early or late
 	for ctx.Err() == nil {
 		p, next, _ := s.heart.now()
 		now := time.Now()
-		rows := p.newest != seen.newest && now.Sub(fresh) >= (v.board.Refresh-beat)/2
-		if rows {
+		if p.newest != seen.newest && now.Sub(fresh) >= pause {
 			fresh, seen.newest = now, p.newest
 			s.tick(ctx, v, figures, beat)
 		}
-		if turned := p.down() != seen.down(); turned || now.Sub(whole) >= v.board.Refresh-beat/2 {
-			age := v.board.Refresh - beat
-			if turned {
+		if turned := p.down() != seen.down(); turned || now.Sub(whole) >= pause {
+			age, wanted := v.board.Refresh-beat, everything
+			switch {
+			case turned:
 				age = 0
+			case now.Sub(fresh) < pause:
+				wanted = others
 			}
 			whole, seen.err = now, p.err
-			s.tick(ctx, v, everything, age)
+			s.tick(ctx, v, wanted, age)
 			v.publish(len(v.board.Panels), stateOf(p), now)
 		}
 		s.heart.touch()
@@ -167,7 +170,10 @@ type tickKind int
 const (
 	everything tickKind = iota
 	figures             // what a new event changes at a glance
+	others              // the rest
 )
+
+func (k tickKind) takes(p *Panel) bool { return k == everything || p.figure() == (k == figures) }
 
 // figure tells the panels that follow every stored block. Lines leave the last second
 // out anyway, and nobody reads a table twice a second.
@@ -175,13 +181,30 @@ func (p *Panel) figure() bool {
 	return p.Type == "stat" || p.Type == "bargauge" || p.Type == "piechart"
 }
 
+// paces is how often a chart is computed in the time that one of its buckets is wide:
+// what it shows, finished buckets, changes no more often but by late events.
+const paces = 10
+
+// pace is how long an answer of the panel is as good as new.
+func (p *Panel) pace(r request) time.Duration {
+	if p.Type != "timeseries" || !p.bucketed {
+		return 0
+	}
+	from, to := r.bounds(time.Now())
+	return p.interval(from, to, r.points)/paces - beat
+}
+
 // tick starts the computation of every panel whose answer is older than age (or, if
 // it is slow, than its period) and publishes each when it is there. A panel that is
 // still being computed is left alone.
 func (s *Server) tick(ctx context.Context, v *view, wanted tickKind, age time.Duration) {
 	for i, p := range v.board.Panels {
-		if p.sql == "" || p.Unknown != "" || wanted == figures && !p.figure() {
+		if p.sql == "" || p.Unknown != "" || !wanted.takes(p) {
 			continue
+		}
+		age := age
+		if age > 0 {
+			age = max(age, p.pace(v.request))
 		}
 		e := s.cache.entry(s.keyOf(v.board, p, v.request))
 		if !v.begin(i, e.due(age, v.at(i))) {

@@ -49,8 +49,13 @@ export class Ceiling {
 const openTail = 2000;
 
 // timeWindow is what a chart shows elapsed ms after the answer came: the range
-// without the part that no finished bucket covers yet, moving with the clock.
-export function timeWindow({ from, to, interval_ms: interval }, elapsed) {
+// without the part that no finished bucket covers yet, moving with the clock. Bars are
+// as wide as their bucket, so theirs moves from bucket to bucket and cuts none.
+export function timeWindow({ from, to, interval_ms: interval }, elapsed, bars = false) {
+  if (bars && interval && interval <= (to - from) / 3) {
+    const begin = (t) => Math.floor(t / interval) * interval;
+    return [begin(from + elapsed), begin(to + elapsed - openTail / 2)];
+  }
   const tail = Math.min((interval || 0) + openTail, (to - from) / 4);
   return [from + elapsed, to + elapsed - tail];
 }

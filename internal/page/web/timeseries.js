@@ -169,7 +169,7 @@ export class TimeSeries {
   // should be. It draws only what would differ by half a pixel or more.
   move(now, forced = false) {
     if (!this.u || !this.answer || (!forced && (still.matches || !this.visible))) return;
-    const [min, max] = timeWindow(this.answer, still.matches ? 0 : now - this.arrived);
+    const [min, max] = timeWindow(this.answer, still.matches ? 0 : now - this.arrived, this.lines[0]?.custom.drawStyle === "bars");
     this.top = this.shownTop === undefined || still.matches ? this.wantTop : ease(this.shownTop, this.wantTop);
     const pixel = (max - min) / Math.max(1, this.u.bbox.width) / 2;
     if (!forced && this.top === this.shownTop && Math.abs(max - this.shownMax) < pixel) return;

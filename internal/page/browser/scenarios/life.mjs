@@ -46,7 +46,7 @@ async function fifty(stage) {
 export async function engine(stage) {
   const page = await stage.open(`board=${shop}&range=15m`);
   const donut = await stage.titled(page, "Events by type");
-  await stage.link(page, "live", 30000).catch(() => {}); // or quiet: nobody has bought for a while
+  await stage.until(page, () => ["live", "late", "stale"].includes(document.body.dataset.link)); // quiet: nobody has bought for a while
   const before = await stage.items(page, donut);
   const died = Date.now();
   await stage.go("killEngine");

@@ -26,7 +26,8 @@ export async function numbers(stage) {
   const page = await stage.open(`board=${shop}&range=15m`);
   const byType = Object.fromEntries(await stage.go("query", `SELECT toString(event_type), count() FROM events WHERE ${recent} GROUP BY 1`));
   const donut = await stage.titled(page, "Events by type");
-  assert.deepEqual(await stage.items(page, donut), byType);
+  const shares = Object.entries(await stage.items(page, donut));
+  assert.deepEqual(Object.fromEntries(shares.filter(([, n]) => n > 0)), byType);
   const total = Object.values(byType).reduce((a, b) => a + b);
   assert.equal(Object.values(await stage.items(page, await stage.titled(page, "Events")))[0], total);
   const top = await stage.go("query", `SELECT product_id FROM events WHERE event_type = 'purchase' AND ${recent} GROUP BY 1 ORDER BY sum(price) DESC, product_id LIMIT 20`);

@@ -60,6 +60,10 @@ test("the window moves with the clock and ends before the bucket that is filling
   assert.deepEqual(timeWindow(answer, 0), [0, 297000]);
   assert.deepEqual(timeWindow(answer, 500), [500, 297500]);
   assert.deepEqual(timeWindow({ from: 0, to: 60000, interval_ms: 60000 }, 0), [0, 45000], "never more than a quarter is left out");
+  const minutes = { from: 90000, to: 390500, interval_ms: 60000 };
+  assert.deepEqual(timeWindow(minutes, 0, true), [60000, 360000], "bars: from the first to the last whole one");
+  assert.deepEqual(timeWindow(minutes, 30000, true), [120000, 360000], "until the next begins");
+  assert.deepEqual(timeWindow(minutes, 31000, true), [120000, 420000]);
 });
 
 test("the open bucket is not drawn", () => {
