@@ -141,7 +141,7 @@ func markOf(topic string, e *Entry, record *kgo.Record) (*kgo.Record, error) {
 func explainTransaction(err error) error {
 	next := "; run it again: what was sent is not sent twice"
 	switch {
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidTxnState):
 		next = "; another `dlq replay` or `dlq drop` has taken over, or the broker was restarted: run it again, what was sent is not sent twice"
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		next = "; grant the user WRITE on the topics of events and of marks"
