@@ -70,7 +70,8 @@ func spec() *service.ConfigSpec {
 				LintRule(fmt.Sprintf(`root = if this.number() < %d || this.number() > %d { ["max_row_bytes: want %d to %d"] }`, minRow, topRow, minRow, topRow)),
 			service.NewBoolField("quiet").Default(false).Description("Show no progress."),
 		).
-		LintRule(`root = if this.preset.or("none") == "none" && !this.exists("mapping") { ["preset, mapping: want one of them"] } else if this.preset.or("none") != "none" && this.exists("mapping") { ["preset, mapping: want one of them, got both"] }`)
+		LintRule(`let own = this.mapping.or({}).values().any(v -> v.from.or("") != "" || v.default.or("") != "")
+root = if this.preset.or("none") == "none" && !$own { ["preset, mapping: want one of them, got none"] } else if this.preset.or("none") != "none" && $own { ["preset, mapping: want one of them, got both"] }`)
 }
 
 // mappingField describes where the fields of our events come from.

@@ -41,7 +41,10 @@ type mapped struct {
 
 // read makes an event of the row that rows stands at, its time the file's.
 func (m *mapping) read(r rows) (e mapped, wrong fault) {
-	if wrong = m.texts(r, &e.event); wrong.reason != "" {
+	if e.event.UserID, wrong = m.text(r, m.user); wrong.reason != "" {
+		return e, wrong
+	}
+	if e.event.ProductID, wrong = m.text(r, m.product); wrong.reason != "" {
 		return e, wrong
 	}
 	kind, wrong := m.pick(r, m.kind)
@@ -78,22 +81,17 @@ func (m *mapping) read(r rows) (e mapped, wrong fault) {
 	return e, fault{}
 }
 
-// texts reads the two fields that may hold anything.
-func (m *mapping) texts(r rows, e *event.Event) fault {
-	for _, f := range []struct {
-		from from
-		into *string
-	}{{m.user, &e.UserID}, {m.product, &e.ProductID}} {
-		text, wrong := m.pick(r, f.from)
-		if wrong.reason != "" {
-			return wrong
-		}
-		if bytes.IndexByte(text, 0) >= 0 || !utf8.Valid(text) {
-			return fault{badText, f.from.name, "UTF-8 without NUL"}
-		}
-		*f.into = unsafe.String(unsafe.SliceData(text), len(text)) // used up before the next row
+// text reads a field that may hold anything. What it returns is the row's memory: it is
+// used up before the next row.
+func (m *mapping) text(r rows, f from) (string, fault) {
+	text, wrong := m.pick(r, f)
+	if wrong.reason != "" {
+		return "", wrong
 	}
-	return fault{}
+	if bytes.IndexByte(text, 0) >= 0 || !utf8.Valid(text) {
+		return "", fault{badText, f.name, "UTF-8 without NUL"}
+	}
+	return unsafe.String(unsafe.SliceData(text), len(text)), fault{}
 }
 
 // pick returns a field's text.
