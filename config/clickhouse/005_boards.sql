@@ -31,9 +31,9 @@ TTL toDateTime(inserted_at) + toIntervalDay(90);
 -- Rows stored since the last look, with half a minute's margin for inserts under way, are
 -- held against those of the quarter of an hour before: an event sent again later than that
 -- counts twice. The first stored stays the first, so a row listed once stays listed.
--- Where a quarter of an hour is more than some ten million rows, about 11,000 events a
--- second, it would take more CPU than it is worth: the view then gives up, at once, and
--- counts by type count every row. What is about money looks for itself.
+-- Where that is more than it is worth, about 8,000 events a second or a backlog on its
+-- way in, the view gives up, at once, and counts by type count every row. What is about
+-- money looks for itself.
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.find_repeated
 REFRESH EVERY 5 SECOND APPEND TO {database}.events_repeated
 AS
@@ -59,7 +59,7 @@ FROM
     )
     GROUP BY event_id
 )
-SETTINGS max_rows_to_read = 20000000;
+SETTINGS max_rows_to_read = 20000000, max_rows_in_set = 300000;
 
 -- Rows counted by the second of their event, for each ten seconds in which they were
 -- stored: a late event is a row of a later slice, so a slice that is over stays as it is.
