@@ -53,15 +53,21 @@ type cutter struct {
 // next returns the next batch, or nil when the records are used up. franz-go makes
 // new buffers for each fetch, so keys and values may be kept.
 func (c *cutter) next() *batch {
-	n := min(len(c.records), c.session.config.batchRecords)
-	if n == 0 {
+	cut := min(len(c.records), c.session.config.batchRecords)
+	if cut == 0 {
 		return nil
 	}
-	b := &batch{part: c.part, records: c.records[:n:n]}
+	first, last := c.records[0], c.records[cut-1]
+	b := &batch{part: c.part, records: withoutMarks(c.records[:cut:cut])}
+	c.records = c.records[cut:]
+	n := len(b.records)
+	if n == 0 {
+		c.part.offsets.Skip(first.Offset, last.Offset+1, last.LeaderEpoch)
+		return c.next()
+	}
 	for _, r := range b.records {
 		b.bytes += int64(len(r.Key) + len(r.Value))
 	}
-	first, last := c.records[0], c.records[n-1]
 	b.span = c.part.offsets.Add(first.Offset, last.Offset+1, last.LeaderEpoch, n, first.Timestamp.UnixMilli())
 	c.session.recordBytes = b.bytes/int64(n) + c.session.overhead()
 	if c.session.packs() {
@@ -72,8 +78,17 @@ func (c *cutter) next() *batch {
 	c.session.totals.consume(c.part.id, n)
 	b.bytes += int64(n) * c.session.overhead()
 	c.session.inFlight.Add(b.bytes)
-	c.records = c.records[n:]
 	return b
+}
+
+// withoutMarks leaves out the marks that transactions end with. They are asked for only
+// because they have offsets: a log that ends in one would never be read to its end.
+func withoutMarks(records []*kgo.Record) []*kgo.Record {
+	mark := func(r *kgo.Record) bool { return r.Attrs.IsControl() }
+	if !slices.ContainsFunc(records, mark) {
+		return records
+	}
+	return slices.DeleteFunc(slices.Clone(records), mark)
 }
 
 // overhead is what each record counts for beyond its bytes.

@@ -121,6 +121,7 @@ func (s *session) options(ready <-chan struct{}) []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(c.partitionBytes),
 		kgo.BrokerMaxReadBytes(max(64<<20, 2*c.fetchBytes)),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // see withoutMarks
 	}
 	if s.packs() {
 		lent := &pools{}

@@ -11,6 +11,8 @@ import (
 	"clickstream/internal/event"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func TestReadsInOrderAndCommits(t *testing.T) {
@@ -180,4 +182,39 @@ func TestPartitionLimitsAndLag(t *testing.T) {
 	if got := p.highWater.Load() - at.offset; got != 60 {
 		t.Errorf("lag after 40 of 100\n got %d\nwant 60", got)
 	}
+}
+
+// TestReadsToTheEndOfATransaction: marks are not delivered, and a log that ends in one
+// is committed to its end; what was aborted is not delivered either.
+func TestReadsToTheEndOfATransaction(t *testing.T) {
+	addr := addresses(startBroker(t))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.TransactionalID("t"), kgo.DefaultProduceTopic(testTopic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	for i, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for k := range 3 {
+			if err := cl.ProduceSync(deadline(t), kgo.StringRecord(fmt.Sprint(i, k))).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := cl.EndTransaction(deadline(t), end); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in := startInput(t, addr, "on_gap: continue")
+	var got []string
+	for len(got) < 6 {
+		g := read(t, in)
+		got = append(got, g.coordinates()...)
+		g.answer(t, nil)
+	}
+	if want := []string{"0/0", "0/1", "0/2", "0/8", "0/9", "0/10"}; !slices.Equal(got, want) {
+		t.Errorf("delivered\n got %v\nwant %v", got, want)
+	}
+	awaitCommitted(t, addr, 16, -1, -1)
 }

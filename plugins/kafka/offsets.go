@@ -66,6 +66,17 @@ func (o *offsets) Add(first, next int64, epoch int32, records int, born int64) *
 	return s
 }
 
+// Skip takes in offsets that hold nothing to deliver.
+func (o *offsets) Skip(first, next int64, epoch int32) {
+	s := o.Add(first, next, epoch, 0, 0)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.state = spanDone
+	if !o.closed {
+		o.advance()
+	}
+}
+
 // Deliver says that the pipeline is about to get s. It returns the number of the
 // attempt, which Ack and Nack want back, and false if s must be dropped instead.
 func (o *offsets) Deliver(s *span) (attempt int, ok bool) {
