@@ -89,7 +89,7 @@ func (f *feed) take(n int) {
 
 // skipBOM takes the byte order mark that some programs put before UTF-8.
 func (f *feed) skipBOM() {
-	for f.end-f.start < len(bom) && f.more() { //nolint:revive // more does the work
+	for f.end-f.start < len(bom) && f.more() {
 	}
 	if bytes.HasPrefix(f.buf[f.start:f.end], bom) {
 		f.take(len(bom))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"clickstream/internal/event"
@@ -42,7 +43,9 @@ func (t *topic) id(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := topics[t.name].Err; err != nil {
+	if err := topics[t.name].Err; errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return "", fmt.Errorf("topic %q does not exist: `clickstream init` creates it", t.name)
+	} else if err != nil {
 		return "", fmt.Errorf("topic %q: %w", t.name, err)
 	}
 	return topics[t.name].ID.String(), nil

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,16 +70,6 @@ type replay struct {
 	unlock  func() error
 	stop    context.CancelFunc // ends the goroutines; nil before Connect
 	stopped sync.WaitGroup
-}
-
-// row is the row that comes next.
-type row struct {
-	pending bool
-	before  place
-	key     key
-	event   mapped
-	wrong   fault
-	due     time.Time
 }
 
 func open(c *config, res *service.Resources) *replay {
@@ -179,118 +168,6 @@ func (r *replay) next(now time.Time) (*batch, time.Time) {
 		wake = now
 	}
 	return b, wake
-}
-
-// fill takes rows that are due, up to a batch of them; nil if there is none.
-func (r *replay) fill(now time.Time) *batch {
-	var b *batch
-	for b == nil || len(b.ends) < batchRows && len(b.slab) < batchBytes {
-		if !r.row.pending && !r.read(now) {
-			break
-		}
-		if r.row.due.After(now) {
-			break
-		}
-		r.row.pending = false
-		if b == nil {
-			b = &batch{slab: make([]byte, 0, batchBytes+r.config.maxRow/8), ends: make([]int, 0, batchRows)}
-		}
-		b.slab = r.row.append(b.slab, r.reader.raw)
-		b.ends = append(b.ends, len(b.slab))
-		if r.row.wrong.reason != "" {
-			r.refuse()
-		}
-	}
-	if b == nil {
-		r.deliveries.moved(r.place(), r.beyond)
-		return nil
-	}
-	b.to, b.ahead = r.place(), r.beyond
-	r.progress.rows.Add(int64(len(b.ends)))
-	return b
-}
-
-// place is where the rows begin that are not yet in a batch.
-func (r *replay) place() place {
-	if r.row.pending {
-		return r.row.before
-	}
-	return r.reader.at
-}
-
-// read goes on to the next row that the topic has not. It returns false at the end.
-func (r *replay) read(now time.Time) bool {
-	for {
-		r.row = row{before: r.reader.at}
-		if err := r.reader.next(); err != nil {
-			r.ended = true
-			if !errors.Is(err, io.EOF) {
-				r.failure = err
-			}
-			return false
-		}
-		if r.row.before.File != r.reader.at.File {
-			r.row.before = place{File: r.reader.at.File}
-		}
-		r.beyond++
-		r.look()
-		if !r.known.take(r.row.key) {
-			break
-		}
-		r.found.Incr(1)
-		r.progress.known.Add(1)
-	}
-	if r.searching.Load() && r.known.rows == nil {
-		r.searching.Store(false)
-	}
-	r.row.pending = true
-	if r.row.wrong.reason == "" {
-		e := &r.row.event.event
-		r.progress.time.Store(e.UnixMilli)
-		e.UnixMilli, r.row.due = r.pace.at(e.UnixMilli, now)
-	}
-	return true
-}
-
-// look maps the row that the reader is at.
-func (r *replay) look() {
-	raw, wrong := r.reader.raw, r.reader.wrong
-	if r.row.wrong = wrong; wrong.reason == "" {
-		r.row.event, r.row.wrong = r.config.mapping.read(r.reader.open)
-	}
-	switch {
-	case r.row.wrong.reason != "":
-		if r.known.rows != nil {
-			r.row.key = keyOf(raw)
-		}
-	case r.config.mapping.id != nil:
-		r.row.key = r.row.event.id
-	default:
-		if at := r.reader.at.File; r.tagged != at+1 {
-			r.tag, r.tagged = tagOf(r.config.run, r.reader.files[at].Name), at+1
-		}
-		r.row.event.id = r.config.mapping.rowID(r.tag, r.reader.at.Row, raw)
-		r.row.key = r.row.event.id
-	}
-}
-
-// append appends what is sent of a row: its event, or the row itself if it is none.
-func (w *row) append(dst, raw []byte) []byte {
-	if w.wrong.reason != "" {
-		return append(dst, raw...)
-	}
-	return w.event.append(dst)
-}
-
-// refuse counts a row that is no event, and says so of the first of each reason.
-func (r *replay) refuse() {
-	wrong := r.row.wrong
-	r.unmapped.Incr(1, wrong.reason)
-	if !r.progress.refused(wrong.reason) {
-		return
-	}
-	r.log.With("file", r.reader.files[r.reader.at.File].path, "row", r.reader.at.Row, "column", wrong.column, "reason", wrong.reason, "want", wrong.want).
-		Warn("row is no event: it is sent as it is, to become a dead letter; further ones of this reason are only counted")
 }
 
 // end is called once everything is acknowledged.

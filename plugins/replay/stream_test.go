@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +15,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/redpanda-data/benthos/v4/public/service"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"clickstream/internal/event"
-	"clickstream/internal/process"
 )
 
 const columns = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
@@ -139,178 +134,6 @@ func TestPacked(t *testing.T) {
 	}
 }
 
-// startBroker starts a broker with the topic t, and a client for it.
-func startBroker(t testing.TB) (address string, client *kgo.Client) {
-	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, "t"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	address = strings.Join(c.ListenAddrs(), ",")
-	if client, err = kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("t")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	return address, client
-}
-
-// kill ends an input as kill -9 does: nothing is written any more.
-func kill(r *replay) {
-	if r.stop != nil {
-		r.stop()
-		r.stopped.Wait()
-	}
-	if r.topic != nil {
-		r.topic.client.Close()
-	}
-	if r.unlock != nil {
-		_ = r.unlock()
-	}
-}
-
-// TestKill is a model of what can happen: rows are written and not acknowledged,
-// acknowledged out of order, refused, and the process is killed between any two steps,
-// again and again, right after it went on too. In the end the topic has each row once,
-// rows that are no event and have the same bytes as others included.
-func TestKill(t *testing.T) {
-	const rows = 60_000
-	path := write(t, "rows.csv", lines(rows))
-	total := 0
-	for seed := range uint64(6) {
-		rnd := rand.New(rand.NewPCG(seed, 7))
-		address, client := startBroker(t)
-		foreign := &kgo.Record{Value: []byte("not a row either")}
-		if err := client.ProduceSync(t.Context(), foreign).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
-		yaml := fmt.Sprintf("paths: [%s]\nkafka: { brokers: [%q], topic: t, settle: 0s }", path, address)
-		marker := filepath.Join(t.TempDir(), "m")
-		kills := 0
-		for ; !round(t, rnd, newReplay(t, marker, yaml), client, kills > 25); kills++ {
-			if kills > 60 {
-				t.Fatal("no end after 60 kills")
-			}
-		}
-		want, err := drain(t, newReplay(t, filepath.Join(t.TempDir(), "m"), "paths: ["+path+"]"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		open := map[string]int{string(foreign.Value): 1}
-		for _, row := range want {
-			open[row]++
-		}
-		topic := read(t, address)
-		for _, row := range topic {
-			if open[row]--; open[row] < 0 {
-				t.Fatalf("seed %d: after %d kills the topic has a row too often: %s", seed, kills, row)
-			}
-		}
-		if len(topic) != rows+1 {
-			t.Errorf("seed %d: after %d kills the topic has %d records, want %d", seed, kills, len(topic), rows+1)
-		}
-		total += kills
-		// Without its marker a replay finds the rows all the same, but those that are no
-		// event, which nothing tells from others.
-		again, err := drain(t, newReplay(t, filepath.Join(t.TempDir(), "m"), yaml))
-		if err != nil || len(again) != rows/10 {
-			t.Errorf("seed %d: without the marker %d rows come again, error %v, want the %d that are no event", seed, len(again), err, rows/10)
-		}
-	}
-	if total < 15 {
-		t.Errorf("%d kills in all: this test would prove little", total)
-	}
-}
-
-// round runs an input until it is killed, or ends; calm rounds are not killed.
-func round(t *testing.T, rnd *rand.Rand, r *replay, client *kgo.Client, calm bool) (ended bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := r.Connect(ctx); err != nil {
-		t.Fatal(err)
-	}
-	type pending struct {
-		ack  service.AckFunc
-		good bool
-	}
-	var acks []pending
-	for {
-		if !calm && rnd.IntN(6) == 0 {
-			kill(r)
-			return false
-		}
-		if rnd.IntN(3) == 0 { // bring the marker up to date now, since tests wait for no clock
-			if err := r.markOnce(ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for rnd.IntN(2) == 0 && len(acks) > 0 || len(acks) > 4 || len(acks) > 0 && r.ended {
-			i := rnd.IntN(len(acks))
-			err := error(nil)
-			if !acks[i].good {
-				err = errors.New("refused")
-			}
-			_ = acks[i].ack(ctx, err)
-			acks = append(acks[:i], acks[i+1:]...)
-		}
-		short, done := context.WithTimeout(ctx, 300*time.Millisecond) // a refused batch comes again after 100 ms
-		batch, ack, err := r.ReadBatch(short)
-		done()
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			continue // it waits for acknowledgements
-		}
-		if err != nil {
-			if !errors.Is(err, service.ErrEndOfInput) {
-				t.Fatal(err)
-			}
-			if err := r.Close(ctx); err != nil {
-				t.Fatal(err)
-			}
-			return true
-		}
-		if rnd.IntN(20) == 0 { // refused as a whole: nothing was written
-			acks = append(acks, pending{ack, false})
-			continue
-		}
-		rows := texts(t, batch)
-		if !calm && rnd.IntN(8) == 0 { // killed when only some were written
-			rows = rows[:rnd.IntN(len(rows))]
-		}
-		records := make([]*kgo.Record, len(rows))
-		for i, row := range rows {
-			records[i] = &kgo.Record{Value: []byte(row)}
-		}
-		if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-			t.Fatal(err)
-		}
-		if len(rows) < len(batch) {
-			kill(r)
-			return false
-		}
-		acks = append(acks, pending{ack, true})
-	}
-}
-
-// read returns what the topic has.
-func read(t testing.TB, address string) (out []string) {
-	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(address))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	all := &topic{name: "t", opts: []kgo.Opt{kgo.SeedBrokers(address)}, client: client, admin: kadm.NewClient(client)}
-	ends, err := all.ends(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := all.read(t.Context(), nil, ends, func(value []byte) { out = append(out, string(value)) }); err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // TestPartlyRefused: of a batch whose error names messages only those come again.
 func TestPartlyRefused(t *testing.T) {
 	r := newReplay(t, filepath.Join(t.TempDir(), "m"), "paths: ["+write(t, "rows.csv", lines(5))+"]")
@@ -380,60 +203,6 @@ func TestSpeed(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// TestBadFiles: what is wrong with files is said with their names, and what lies before
-// is sent.
-func TestBadFiles(t *testing.T) {
-	whole := packed(t, lines(20_000), ".gz")
-	for name, tc := range map[string]struct {
-		file, text string
-		rows       int // at least
-		want       string
-	}{
-		"cut off":     {"a.csv.gz", whole[:len(whole)/2], 1000, "the file is cut off: what lies before this row is sent"},
-		"no gzip":     {"a.csv.gz", "event_time", 0, "gzip: "},
-		"a long row":  {"a.csv", lines(2) + strings.Repeat("x", 200_000), 2, "row 3: longer than 131072 bytes: mend the row, or raise max_row_bytes"},
-		"header":      {"a.csv", "a,b\n", 0, `a.csv: header: no column "event_type" among 2`},
-		"what is it":  {"a.txt", "a,b\n", 0, "set format"},
-		"nothing":     {"a.csv", "", 0, ""},
-		"only header": {"a.csv", columns, 0, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newReplay(t, filepath.Join(t.TempDir(), "m"), "paths: ["+write(t, tc.file, tc.text)+"]")
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			watched := make(chan struct{})
-			go func() { // as the command does
-				defer close(watched)
-				select {
-				case <-process.Fatals():
-					cancel()
-				case <-ctx.Done():
-				}
-			}()
-			rows, err := 0, r.Connect(ctx)
-			for err == nil {
-				var batch service.MessageBatch
-				var ack service.AckFunc
-				if batch, ack, err = r.ReadBatch(ctx); err == nil {
-					rows += len(batch)
-					_ = ack(ctx, nil)
-				}
-			}
-			got := fmt.Sprint(errors.Join(err, r.failure))
-			if tc.want == "" && !errors.Is(err, service.ErrEndOfInput) || !strings.Contains(got, tc.want) || rows < tc.rows {
-				t.Errorf("got %d rows and %q, want %d and %q", rows, got, tc.rows, tc.want)
-			}
-			_ = r.Close(context.Background())
-			cancel()
-			<-watched
-			select { // if Connect failed it may still be there
-			case <-process.Fatals():
-			default:
-			}
-		})
-	}
 }
 
 // BenchmarkRows: reading, mapping, ids and JSON on one core, without a broker.
