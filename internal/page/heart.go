@@ -12,7 +12,7 @@ import (
 const (
 	// beat is the time between two looks at the server while somebody watches: a new
 	// row is noticed so soon. One look reads metadata only.
-	beat = 250 * time.Millisecond
+	beat = 200 * time.Millisecond
 	// lease is how long the heart goes on after the last one who asked.
 	lease = 5 * time.Second
 )

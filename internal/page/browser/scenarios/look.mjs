@@ -98,17 +98,21 @@ export async function themes(stage) {
   assert.ok((await background(page)) < 150, "the choice is remembered");
 }
 
-// phone: one column, nothing wider than the screen.
+// phone: one column, figures in two, nothing cut or wider than the screen.
 export async function phone(stage) {
   for (const board of [shop, health, "own-board"]) {
     const page = await stage.open(`board=${board}`, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
     const seen = await page.evaluate(() => ({
       scroll: document.documentElement.scrollWidth, width: innerWidth,
-      lefts: [...new Set([...document.querySelectorAll(".panel")].map((p) => Math.round(p.getBoundingClientRect().left)))],
+      lefts: [...new Set([...document.querySelectorAll(".panel:not(.stat)")].map((p) => Math.round(p.getBoundingClientRect().left)))],
+      figures: [...new Set([...document.querySelectorAll(".panel.stat")].map((p) => Math.round(p.getBoundingClientRect().left)))],
+      cut: [...document.querySelectorAll(".panel.stat li, .panel.stat h2")].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent),
     }));
     assert.equal(seen.width, 390);
     assert.ok(seen.scroll <= 390, `${board} is ${seen.scroll} px wide on a phone`);
-    assert.equal(seen.lefts.length, 1, `${board}: one column, got ${seen.lefts}`);
+    assert.ok(seen.lefts.length <= 1, `${board}: one column, got ${seen.lefts}`);
+    assert.ok(seen.figures.length <= 2, `${board}: figures in two columns, got ${seen.figures}`);
+    assert.deepEqual(seen.cut, [], `${board}: what does not fit`);
   }
 }
 

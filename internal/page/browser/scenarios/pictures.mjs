@@ -27,6 +27,7 @@ for (const [name, query, options, full] of [
   await page.goto(`${url}?${query}`);
   await page.waitForFunction(() => document.querySelector("[data-panel]") && !document.querySelector('[data-state="loading"]'));
   await page.waitForFunction(() => document.body.dataset.link === "live" && !document.querySelector(".late:not([hidden])"), null, { timeout: 60000 }).catch(() => {});
+  await page.waitForTimeout(12000); // axes hold still for 8 s before they shrink
   await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: full });
   await context.close();
 }
