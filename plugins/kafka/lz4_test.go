@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -75,7 +76,7 @@ func TestUnframeRefuses(t *testing.T) {
 		}
 	}
 	bomb := frame(t, make([]byte, mostDecompressed+1))
-	if _, err := unframe(nil, bomb); err != kgo.ErrMaxDecompress { //nolint:errorlint // as it is
+	if _, err := unframe(nil, bomb); !errors.Is(err, kgo.ErrMaxDecompress) {
 		t.Errorf("%d bytes that become %d: got %v, want %v", len(bomb), mostDecompressed+1, err, kgo.ErrMaxDecompress)
 	}
 }
