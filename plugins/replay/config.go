@@ -83,7 +83,6 @@ func mappingField() *service.ConfigField {
 		}, more...)...).Description(prose)
 	}
 	return service.NewObjectField("mapping",
-		source("event_id", "A UUID. Without it, ids are made from the file's name, the row's number and its bytes.").Optional(),
 		source("event_type", "What happened.",
 			service.NewStringMapField("values").Default(map[string]any{}).
 				Description("What the file's types are called here: page_view, add_to_cart, purchase, remove_from_cart. Default: these four as they are.")),

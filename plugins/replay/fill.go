@@ -10,7 +10,6 @@ import (
 type row struct {
 	pending bool
 	before  place
-	key     key
 	event   mapped
 	wrong   fault
 	due     time.Time
@@ -30,7 +29,7 @@ func (r *replay) fill(now time.Time) *batch {
 		if b == nil {
 			b = &batch{slab: make([]byte, 0, batchBytes+r.config.maxRow/8), ends: make([]int, 0, batchRows)}
 		}
-		b.slab = r.row.append(b.slab, r.reader.raw)
+		b.slab = r.append(b.slab)
 		b.ends = append(b.ends, len(b.slab))
 		if r.row.wrong.reason != "" {
 			r.refuse()
@@ -38,11 +37,21 @@ func (r *replay) fill(now time.Time) *batch {
 	}
 	if b == nil {
 		r.deliveries.moved(r.place(), r.beyond)
+		r.searched()
 		return nil
 	}
 	b.to, b.ahead = r.place(), r.beyond
 	r.progress.rows.Add(int64(len(b.ends)))
 	return b
+}
+
+// searched lets new marks be made once no row of the topic can come up any more. It is
+// called when deliveries stand behind all that were left out: a mark before one of them
+// would have the topic's ends behind it.
+func (r *replay) searched() {
+	if r.known.ids == nil {
+		r.searching.Store(false)
+	}
 }
 
 // place is where the rows begin that are not yet in a batch.
@@ -69,14 +78,11 @@ func (r *replay) read(now time.Time) bool {
 		}
 		r.beyond++
 		r.look()
-		if !r.known.take(r.row.key) {
+		if !r.known.take(r.row.event.event.ID) {
 			break
 		}
 		r.found.Incr(1)
 		r.progress.known.Add(1)
-	}
-	if r.searching.Load() && r.known.rows == nil {
-		r.searching.Store(false)
 	}
 	r.row.pending = true
 	if r.row.wrong.reason == "" {
@@ -93,28 +99,23 @@ func (r *replay) look() {
 	if r.row.wrong = wrong; wrong.reason == "" {
 		r.row.event, r.row.wrong = r.config.mapping.read(r.reader.open)
 	}
-	switch {
-	case r.row.wrong.reason != "":
-		if r.known.rows != nil {
-			r.row.key = keyOf(raw)
-		}
-	case r.config.mapping.id != nil:
-		r.row.key = r.row.event.id
-	default:
-		if at := r.reader.at.File; r.tagged != at+1 {
-			r.tag, r.tagged = tagOf(r.config.run, r.reader.files[at].Name), at+1
-		}
-		r.row.event.id = r.config.mapping.rowID(r.tag, r.reader.at.Row, raw)
-		r.row.key = r.row.event.id
+	if at := r.reader.at.File; r.tagged != at+1 {
+		r.tag, r.tagged = tagOf(r.config.run, r.reader.files[at].Name), at+1
 	}
+	r.row.event.event.ID = r.config.mapping.rowID(r.tag, r.reader.at.Row, raw)
 }
 
-// append appends what is sent of a row: its event, or the row itself if it is none.
-func (w *row) append(dst, raw []byte) []byte {
-	if w.wrong.reason != "" {
-		return append(dst, raw...)
+// append appends what is sent of the row: its event, or, if it is none, what it was
+// and why, in a form that no table takes.
+func (r *replay) append(dst []byte) []byte {
+	w := &r.row
+	if w.wrong.reason == "" {
+		return w.event.append(dst)
 	}
-	return w.event.append(dst)
+	return appendRefused(dst, refused{
+		id: w.event.event.ID, wrong: w.wrong, raw: r.reader.raw,
+		file: r.reader.files[r.reader.at.File].Name, number: r.reader.at.Row,
+	})
 }
 
 // refuse counts a row that is no event, and says so of the first of each reason.
@@ -125,5 +126,5 @@ func (r *replay) refuse() {
 		return
 	}
 	r.log.With("file", r.reader.files[r.reader.at.File].path, "row", r.reader.at.Row, "column", wrong.column, "reason", wrong.reason, "want", wrong.want).
-		Warn("row is no event: it is sent as it is, to become a dead letter; further ones of this reason are only counted")
+		Warn("row is no event: it becomes a dead letter; further ones of this reason are only counted")
 }

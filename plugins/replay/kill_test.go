@@ -49,7 +49,7 @@ func kill(r *replay) {
 // TestKill is a model of what can happen: rows are written and not acknowledged,
 // acknowledged out of order, refused, and the process is killed between any two steps,
 // again and again, right after it went on too. In the end the topic has each row once,
-// rows that are no event and have the same bytes as others included.
+// rows that are no event included.
 func TestKill(t *testing.T) {
 	const rows = 60_000
 	path := write(t, "rows.csv", lines(rows))
@@ -57,7 +57,7 @@ func TestKill(t *testing.T) {
 	for seed := range uint64(6) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		address, client := startBroker(t)
-		foreign := &kgo.Record{Value: []byte("not a row either")}
+		foreign := &kgo.Record{Value: []byte("not a row")}
 		if err := client.ProduceSync(t.Context(), foreign).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
@@ -87,11 +87,10 @@ func TestKill(t *testing.T) {
 			t.Errorf("seed %d: after %d kills the topic has %d records, want %d", seed, kills, len(topic), rows+1)
 		}
 		total += kills
-		// Without its marker a replay finds the rows all the same, but those that are no
-		// event, which nothing tells from others.
+		// Without its marker a replay finds the rows all the same.
 		again, err := drain(t, newReplay(t, filepath.Join(t.TempDir(), "m"), yaml))
-		if err != nil || len(again) != rows/10 {
-			t.Errorf("seed %d: without the marker %d rows come again, error %v, want the %d that are no event", seed, len(again), err, rows/10)
+		if err != nil || len(again) > 0 {
+			t.Errorf("seed %d: without the marker %d rows come again, error %v, want none", seed, len(again), err)
 		}
 	}
 	if total < 15 {

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,15 +13,6 @@ import (
 
 	"clickstream/internal/event"
 )
-
-// key tells a row: its event's id, or a hash of its bytes if it is no event.
-type key [16]byte
-
-func keyOf(raw []byte) (k key) {
-	sum := sha1.Sum(raw)
-	copy(k[:], sum[:])
-	return k
-}
 
 // topic is the topic that the rows go to, read back to find those it has.
 type topic struct {
@@ -154,50 +144,37 @@ func (t *topic) read(ctx context.Context, from, to map[int32]int64, each func([]
 	return nil
 }
 
-// known are the rows that the topic has, by how many there are of each.
+// known are rows that the topic has.
 type known struct {
-	rows map[key]int32
+	ids map[[16]byte]struct{}
 	// left is how many rows further they may lie; rows beyond cannot have been sent.
 	left int64
 }
 
-// gather returns a function that takes the records read back. whole keeps the ids of
-// these files only: a row that is no event has nothing that tells it from its like in
-// another file.
-func (k *known) gather(c *config, files []file, whole bool) func([]byte) {
+// gather returns a function that takes the records read back and keeps the ids of these
+// files' rows.
+func (k *known) gather(run string, files []file) func([]byte) {
 	tags := map[tag]bool{}
 	for _, f := range files {
-		tags[tagOf(c.run, f.Name)] = true
+		tags[tagOf(run, f.Name)] = true
 	}
 	return func(value []byte) {
-		if text, ok := event.Lookup(value, "event_id"); ok {
-			if id, ok := event.ParseUUID(text); ok && (c.mapping.id != nil || tags[tag(id[:6])] && id[6]>>4 == 8) {
-				k.rows[id]++
-				if c.mapping.id == nil {
-					return
-				} // else it may be a row that is no event for all its id
-			}
-		}
-		if !whole {
-			k.rows[keyOf(value)]++
+		text, _ := event.Lookup(value, "event_id")
+		if id, ok := event.ParseUUID(text); ok && id[6]>>4 == idVersion && tags[tag(id[:len(tag{})])] {
+			k.ids[id] = struct{}{}
 		}
 	}
 }
 
 // take reports whether the topic has a row that the replay has come to.
-func (k *known) take(row key) bool {
-	if k.rows == nil {
+func (k *known) take(id [16]byte) bool {
+	if k.ids == nil {
 		return false
 	}
-	n := k.rows[row]
-	switch {
-	case n > 1:
-		k.rows[row] = n - 1
-	case n == 1:
-		delete(k.rows, row)
+	_, found := k.ids[id]
+	delete(k.ids, id)
+	if k.left--; k.left <= 0 || len(k.ids) == 0 {
+		k.ids = nil
 	}
-	if k.left--; k.left <= 0 || len(k.rows) == 0 {
-		k.rows = nil
-	}
-	return n > 0
+	return found
 }

@@ -20,7 +20,6 @@ type from struct {
 // mapping makes events of rows. It belongs to one goroutine.
 type mapping struct {
 	names   []string // columns, or fields of JSON, that are read
-	id      *from    // nil: made from the row
 	kind    from
 	types   map[string]event.Type
 	user    from
@@ -34,7 +33,6 @@ type mapping struct {
 
 // mapped is what an event is, besides its bytes.
 type mapped struct {
-	id         [16]byte
 	event      event.Event // texts are the row's: not to be kept
 	hundredths int64       // of a cent
 }
@@ -68,15 +66,6 @@ func (m *mapping) read(r rows) (e mapped, wrong fault) {
 	var ok bool
 	if e.event.UnixMilli, ok = m.clock.parse(when); !ok {
 		return e, fault{badTime, m.time.name, "a time of one of the mapping's layouts"}
-	}
-	if m.id != nil {
-		id, wrong := m.pick(r, *m.id)
-		if wrong.reason != "" {
-			return e, wrong
-		}
-		if e.id, ok = event.ParseUUID(id); !ok {
-			return e, fault{badID, m.id.name, "a UUID"}
-		}
 	}
 	return e, fault{}
 }
@@ -123,6 +112,9 @@ func tagOf(run, file string) (t tag) {
 	return t
 }
 
+// idVersion is the version of our UUIDs.
+const idVersion = 8
+
 // rowID is the UUID, version 8 (RFC 9562), of a row: 48 bits that are the file's, and
 // 74 bits of the SHA-1 of the row's number and bytes. The same row has the same id
 // whenever, and however fast, it is sent.
@@ -131,14 +123,13 @@ func (m *mapping) rowID(t tag, number int64, raw []byte) (id [16]byte) {
 	sum := sha1.Sum(m.name)
 	copy(id[:], t[:])
 	copy(id[len(t):], sum[:])
-	id[6] = id[6]&0x0f | 0x80
+	id[6] = id[6]&0x0f | idVersion<<4
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }
 
 // append appends the event's JSON.
 func (e *mapped) append(dst []byte) []byte {
-	e.event.ID = e.id
 	dst = event.Append(dst, e.event)
 	if e.hundredths == 0 {
 		return dst

@@ -229,3 +229,19 @@ func FuzzMapping(f *testing.F) {
 		}
 	})
 }
+
+// TestRefused: what is sent of a row that is no event has its bytes, whatever they are,
+// and nothing that a table would take for an event.
+func TestRefused(t *testing.T) {
+	r := refused{wrong: fault{badPrice, "price", "a number"}, raw: []byte(`a,"b",<c>`), file: "rows.csv", number: 7}
+	want := `{"event_id":"00000000-0000-0000-0000-000000000000","replay":{"file":"rows.csv","row":7,"column":"price","reason":"price","want":"a number",`
+	for raw, rest := range map[string]string{
+		"a,\"b\"": `"raw":"a,\"b\""}}`,
+		"a\xffb":  `"raw_base64":"Yf9i"}}`,
+	} {
+		r.raw = []byte(raw)
+		if got := string(appendRefused(nil, r)); got != want+rest {
+			t.Errorf("got %s\nwant %s", got, want+rest)
+		}
+	}
+}

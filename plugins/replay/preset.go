@@ -64,13 +64,7 @@ func parseMapping(pc *service.ParsedConfig) (m mapping, err error) {
 	case !own:
 		return rees46(), nil
 	}
-	if pc = pc.Namespace("mapping"); given(pc, "event_id") {
-		id, err := m.parseColumn(pc, "event_id")
-		if err != nil {
-			return m, err
-		}
-		m.id = &id
-	}
+	pc = pc.Namespace("mapping")
 	for _, f := range []struct {
 		name string
 		into *from
@@ -147,9 +141,6 @@ func (m *mapping) constants() error {
 		if _, ok := m.clock.parse(v); !ok {
 			return fmt.Errorf("mapping.timestamp.default: want a time of one of the layouts, got %q", v)
 		}
-	}
-	if m.id != nil && m.id.absent != nil {
-		return errors.New("mapping.event_id.default: an id for many rows is none: remove it")
 	}
 	return nil
 }

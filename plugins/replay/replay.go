@@ -36,7 +36,7 @@ const (
 	batchBytes = 1 << 20
 	// window is how many rows may be handed out beyond the last marker: so many a replay
 	// that follows a killed one has to look for in the topic.
-	window = 1 << 20
+	window = 1 << 18
 	// fatalWait keeps Benthos from asking again while the process ends.
 	fatalWait = time.Minute
 )
@@ -99,7 +99,7 @@ func (r *replay) Connect(ctx context.Context) error {
 		return err
 	}
 	r.deliveries.moved(r.marker.At, 0)
-	r.searching.Store(len(r.known.rows) > 0)
+	r.searching.Store(len(r.known.ids) > 0)
 	background, stop := context.WithCancel(context.Background())
 	r.stop = stop
 	r.stopped.Go(func() { r.mark(background) })
@@ -117,6 +117,7 @@ func (r *replay) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 		if b != nil {
 			r.last = b
 			messages, ack := r.deliveries.hand(b)
+			r.searched()
 			return messages, ack, nil
 		}
 		if open, _, _ := r.deliveries.state(); r.ended && open == 0 {

@@ -101,15 +101,15 @@ func (r *replay) inspect(ctx context.Context, found *marker) (fatal bool, err er
 	if err != nil {
 		return false, err
 	}
-	r.known = known{rows: map[key]int32{}, left: window + 2*batchRows}
+	r.known = known{ids: map[[16]byte]struct{}{}, left: window + 2*batchRows}
 	if whole {
 		r.known.left = 1 << 62
 	}
-	if err := r.topic.read(ctx, from, ends, r.known.gather(r.config, r.marker.Files, whole)); err != nil {
+	if err := r.topic.read(ctx, from, ends, r.known.gather(r.config.run, r.marker.Files)); err != nil {
 		return false, err
 	}
-	if len(r.known.rows) == 0 {
-		r.known.rows = nil
+	if len(r.known.ids) == 0 {
+		r.known.ids = nil
 		return false, nil
 	}
 	r.marker.Ends, r.marker.Whole = from, whole

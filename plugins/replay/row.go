@@ -20,7 +20,6 @@ const (
 	badTime  = "time"
 	badPrice = "price"
 	badText  = "text" // NUL or invalid UTF-8
-	badID    = "event_id"
 )
 
 // rows gives the rows of one file, one after the other.
