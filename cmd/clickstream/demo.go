@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -88,8 +89,9 @@ func demoSignals(parent context.Context) (context.Context, <-chan struct{}) {
 	abort := make(chan struct{})
 	go func() {
 		<-signals
+		first := time.Now()
 		cancel()
-		awaitSecond(signals)
+		awaitSecond(signals, first)
 		close(abort)
 	}()
 	return ctx, abort

@@ -92,12 +92,13 @@ func (p *pipeline) watchSignals(pipeline bool) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		first := time.Now()
 		process.Stop()
 		if pipeline {
 			p.repeatEarly(signals)
 			time.AfterFunc(strangerGrace, p.leaveStrangers)
 		}
-		awaitSecond(signals)
+		awaitSecond(signals, first)
 		p.logs.Close()
 		fmt.Fprintln(os.Stderr, "clickstream: second signal: stopped at once")
 		os.Exit(exitAbort)
@@ -120,11 +121,10 @@ func (p *pipeline) leaveStrangers() {
 	os.Exit(exitUnacked)
 }
 
-// awaitSecond, called at the first signal, returns at the second. What follows
-// within a moment is the first one again: `timeout 30 clickstream ...` sends it to
-// the process and to its group.
-func awaitSecond(signals <-chan os.Signal) {
-	for first := time.Now(); time.Since(first) < sameSignal; {
+// awaitSecond returns at the second signal. What follows the first one within a moment
+// is the same again: `timeout 30 clickstream ...` sends it to the process and to its group.
+func awaitSecond(signals <-chan os.Signal, first time.Time) {
+	for again := true; again; again = time.Since(first) < sameSignal {
 		<-signals
 	}
 }
