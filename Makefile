@@ -45,8 +45,8 @@ test: engine ## Run all tests, on a real broker protocol and a real ClickHouse e
 	gofmt -l . | { ! grep . ; } || { echo "make: the files above are not gofmt-ed: run gofmt -w" >&2; exit 1; }
 	go vet ./...
 	go vet -tags noengine ./cmd/clickstream
-	bin/clickstream lint pipelines/produce.yaml pipelines/consume.yaml
-	bin/clickstream test pipelines/produce.yaml pipelines/consume.yaml
+	bin/clickstream lint pipelines/produce.yaml pipelines/consume.yaml pipelines/replay.yaml
+	bin/clickstream test pipelines/produce.yaml pipelines/consume.yaml pipelines/replay.yaml
 	go test $(RACE) -timeout 15m -p 2 $$(go list ./config/... ./grafana/... ./internal/... ./pipelines/... ./plugins/... | grep -v internal/page/browser)
 	go test -timeout 20m -p 1 ./internal/page/browser ./cmd/... ./bench/...
 
