@@ -134,3 +134,26 @@ func TestGarbage(t *testing.T) {
 		t.Errorf("query after garbage: got %s", got)
 	}
 }
+
+// TestIdleConnections: connections that only stand open do not take the engine's memory.
+func TestIdleConnections(t *testing.T) {
+	s := enginetest.Start(t)
+	db := s.Database(t)
+	options := s.Options(db)
+	options.MaxOpenConns = 1
+	first := enginetest.Open(t, options)
+	execute(t, first, "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a", "INSERT INTO t SELECT number FROM numbers(100000)")
+	const count = "SELECT count() FROM t"
+	tracked := func() int64 {
+		return scan[int64](t, first, "SELECT toInt64(value) FROM system.metrics WHERE metric = 'MemoryTracking'")
+	}
+	before := tracked()
+	for range 200 {
+		if got := scan[uint64](t, enginetest.Open(t, options), count); got != 100_000 {
+			t.Fatalf("count: got %d, want 100000", got)
+		}
+	}
+	if grown := (tracked() - before) >> 20; grown > 200 {
+		t.Errorf("200 idle connections: the engine tracks %d MiB more, want at most 200", grown)
+	}
+}

@@ -30,6 +30,8 @@ type Backend struct {
 	slots  chan struct{}
 	ids    atomic.Uint64
 	open   inserts
+	// keeping counts the sessions that are kept between statements.
+	keeping atomic.Int64
 
 	// version, name and zone are what a client is told in the handshake.
 	version, name, zone string

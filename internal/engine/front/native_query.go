@@ -103,6 +103,7 @@ func (c *nativeConn) again(r request, st statement.Statement) error {
 	if err != nil {
 		return c.exception(err)
 	}
+	defer c.kept.done()
 	return c.run(session, st, comment)
 }
 

@@ -74,9 +74,14 @@ func (r request) comment() string {
 	return r.id
 }
 
+// mostKept bounds the sessions that are kept, of all clients together: each holds some
+// megabytes of the engine's memory, and a client may leave a thousand connections open.
+const mostKept = 8
+
 // kept is the session of a client that asks the same way again and again, as a live page
 // does a dozen times a second. Only SELECTs run in it, which change nothing there.
 type kept struct {
+	backend *Backend // whose count it is in; nil if it is not to be kept
 	conn    *chdb.Conn
 	opened  string // what it was opened with
 	comment string // what its statements, one at a time, are known by
@@ -95,13 +100,29 @@ func (k *kept) session(b *Backend, r request) (*chdb.Conn, string, error) {
 		return nil, "", err
 	}
 	k.conn, k.opened, k.comment, k.failed = conn, opened, r.comment(), false
+	if b.keeping.Add(1) <= mostKept {
+		k.backend = b
+	} else {
+		b.keeping.Add(-1)
+	}
 	return conn, k.comment, nil
+}
+
+// done says that a statement has ended.
+func (k *kept) done() {
+	if k.backend == nil {
+		k.close()
+	}
 }
 
 func (k *kept) close() {
 	if k.conn != nil {
 		k.conn.Close()
 		k.conn = nil
+	}
+	if k.backend != nil {
+		k.backend.keeping.Add(-1)
+		k.backend = nil
 	}
 }
 
