@@ -87,7 +87,7 @@ func TestOutageMemory(t *testing.T) {
 	s.awaitCommitted()
 	t.Logf("%s without ClickHouse at 20,000 events/s: the consumer had %d, %d and %d MiB in the thirds of it, %d after", outage,
 		highest[0], highest[1], highest[2], residentKiB(t, consume.proc)>>10)
-	if err := below(t, consume, 300)(); err != nil { // what it takes at full speed
+	if err := below(t, consume, 256)(); err != nil {
 		t.Error(err)
 	}
 	consume.stop()
