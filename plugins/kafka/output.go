@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"clickstream/internal/process"
 
@@ -33,10 +32,8 @@ func outputSpec() *service.ConfigSpec {
 				Description("Write dead letters: the message as it came, under the key it came with, and why it was refused in the headers reason, field, message, topic, partition, offset, timestamp and version. To be used as a fallback of an output that names the messages it refuses."),
 			service.NewStringEnumField("compression", "none", "gzip", "snappy", "lz4", "zstd").Default("lz4").
 				Description("How to compress batches of records. lz4 halves events at no cost in throughput (BenchmarkOutput)."),
-			durationField("linger", "0s").Advanced().
-				Description("How long a record may wait for others to share its request. While a request is on its way, records gather anyway."),
 			service.NewIntField("max_in_flight").Default(1).
-				Description("How many batches may be written at the same time. With more than one, the order of two events of one key holds only within a batch."),
+				Description("How many batches may be written at the same time. With more than one, events of one key may change places when one is sent again."),
 			service.NewIntField("max_buffered_bytes").Default(64<<20).Advanced().
 				Description("How much may wait for the brokers; then the pipeline waits.").
 				LintRule(`root = if this.number() < 1048576 { ["max_buffered_bytes: want 1048576 or more"] }`),
@@ -50,7 +47,7 @@ retry can help is refused alone, its neighbours are written: one that is larger 
 messages again for ever, put a ` + "`fallback`" + ` for it; the events of this project's simulator are 200 bytes, so produce.yaml has none. A dead letter
 that is too large loses the end of its value, and says so in the header ` + "`truncated`" + `.
 
-Order: one batch is written at a time, and batches come in the order of the input. Large batches make that no slower than several at once.
+Order: batches are written in the order of the input, one at a time, and one request at a time; a record that is sent again takes those behind it along.
 
 Metrics: ` + "`clickstream_kafka_produced_records_total`, `clickstream_kafka_produced_bytes_total`, `clickstream_kafka_produce_errors_total` (messages refused), " +
 	"`clickstream_kafka_produce_retries_total` and `clickstream_kafka_truncated_letters_total`. "
@@ -61,7 +58,6 @@ type outputConfig struct {
 	key         *service.InterpolatedString // nil: none
 	deadLetters bool
 	codec       kgo.CompressionCodec
-	linger      time.Duration
 	inFlight    int
 	buffered    int
 }
@@ -89,9 +85,6 @@ func parseOutput(pc *service.ParsedConfig) (outputConfig, error) {
 		return c, err
 	}
 	if c.codec, err = parseCodec(pc); err != nil {
-		return c, err
-	}
-	if c.linger, err = pc.FieldDuration("linger"); err != nil {
 		return c, err
 	}
 	return c, errors.Join(
@@ -161,7 +154,7 @@ func (o *output) options(health *watch) []kgo.Opt {
 		kgo.RecordPartitioner(kgo.UniformBytesPartitioner(64<<10, true, true, nil)),
 		kgo.ProducerBatchCompression(o.config.codec),
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return o.limit.Load() }),
-		kgo.ProducerLinger(o.config.linger),
+		kgo.ManualFlushing(), // send says when
 		kgo.MaxBufferedBytes(o.config.buffered),
 		kgo.MaxBufferedRecords(o.config.buffered/minBuffered),
 		kgo.WithHooks(health),

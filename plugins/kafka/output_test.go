@@ -60,7 +60,7 @@ func checkVisit(t *testing.T, p int32, r *kgo.Record, home map[string]int32, las
 	var n int
 	var user string
 	if _, err := fmt.Sscanf(strings.NewReplacer(`{"n":`, "", `,"user_id":"`, " ", `"}`, "").Replace(string(r.Value)), "%d %s", &n, &user); err != nil {
-		t.Fatalf("value %s: %v", r.Value, err)
+		t.Fatalf("value %.100s: %v", r.Value, err)
 	}
 	if string(r.Key) != user {
 		t.Fatalf("key\n got %s\nwant %s", r.Key, user)
@@ -207,9 +207,22 @@ func TestTopicCreatedAnew(t *testing.T) {
 }
 
 func TestRetryableErrorsAreRetriedInOrder(t *testing.T) {
+	large := visits(300, 5)
+	for _, m := range large {
+		text, _ := m.AsBytes()
+		m.SetBytes(append(text, strings.Repeat(" ", 50_000)...))
+	}
+	t.Run("one request", func(t *testing.T) { writeThroughRefusals(t, visits(300, 5), "") })
+	t.Run("many requests", func(t *testing.T) { writeThroughRefusals(t, large, "compression: none") })
+	t.Run("many buffers", func(t *testing.T) { writeThroughRefusals(t, large, "max_buffered_bytes: 1048576") })
+}
+
+// writeThroughRefusals writes a batch to a broker that refuses three requests with an
+// error that franz-go does not retry itself.
+func writeThroughRefusals(t *testing.T, batch service.MessageBatch, extra string) {
 	broker := startBroker(t)
 	addr := addresses(broker)
-	out := startOutput(t, addr, "key_field: user_id")
+	out := startOutput(t, addr, "key_field: user_id\n"+extra)
 	left := 3
 	broker.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		if left == 0 {
@@ -231,7 +244,7 @@ func TestRetryableErrorsAreRetriedInOrder(t *testing.T) {
 		}
 		return resp, nil, true
 	})
-	if err := out.WriteBatch(deadline(t), visits(300, 5)); err != nil {
+	if err := out.WriteBatch(deadline(t), batch); err != nil {
 		t.Fatal(err)
 	}
 	home, last := map[string]int32{}, map[string]int{}

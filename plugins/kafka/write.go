@@ -110,26 +110,50 @@ func (o *output) write(ctx context.Context, w *write, refused map[*kgo.Record]er
 			pending = append(pending, r)
 		}
 	}
-	for pause := minResend; len(pending) > 0; pause = min(2*pause, maxResend) {
-		failed, err := o.send(ctx, w, pending)
+	pause := minResend
+	for len(pending) > 0 {
+		part := pending[:o.bufferful(pending)]
+		failed, err := o.send(ctx, w, part)
 		if err != nil {
 			process.AddUnacked(len(pending))
 			return service.ErrEndOfInput // neither acknowledged nor refused
 		}
-		if pending = o.sort(ctx, w, failed, refused); len(pending) == 0 {
-			break
+		again := o.sort(ctx, w, part, failed, refused)
+		pending = pending[len(part)-len(again):]
+		if len(again) == 0 {
+			pause = minResend
+			continue
 		}
-		o.stats.retries.Incr(int64(len(pending)))
+		copy(pending, again)
+		o.stats.retries.Incr(int64(len(again)))
 		if !sleep(ctx, pause) {
 			process.AddUnacked(len(pending))
 			return service.ErrEndOfInput
 		}
+		pause = min(2*pause, maxResend)
 	}
 	return nil
 }
 
+// bufferful is how many of records, one or more, the client's buffer has room for.
+func (o *output) bufferful(records []*kgo.Record) int {
+	room := o.config.buffered / o.config.inFlight
+	for i, r := range records {
+		size := len(r.Key) + len(r.Value)
+		for _, h := range r.Headers {
+			size += len(h.Key) + len(h.Value)
+		}
+		if room -= max(size, minBuffered); room < 0 {
+			return max(i, 1)
+		}
+	}
+	return len(records)
+}
+
 // send produces records in their order and waits for all of them. It returns the
-// failures, or an error when the hard stop came first.
+// failures, or an error when the hard stop came first. All are in the buffer before
+// the first one leaves: if one is refused, franz-go fails what the buffer holds of its
+// partition, so nothing is written before what is sent again.
 func (o *output) send(ctx context.Context, w *write, records []*kgo.Record) (map[*kgo.Record]error, error) {
 	w.left.Store(int64(len(records)))
 	w.done = make(chan struct{})
@@ -138,6 +162,9 @@ func (o *output) send(ctx context.Context, w *write, records []*kgo.Record) (map
 	for _, r := range records {
 		o.cl.Produce(ctx, r, promise)
 	}
+	flushing, flushed := context.WithCancel(context.WithoutCancel(ctx)) // a hard stop has its grace
+	defer flushed()
+	go func() { _ = o.cl.Flush(flushing) }() // ends with us, or once nothing is left: done tells
 	select {
 	case <-w.done:
 	case <-ctx.Done():
@@ -159,14 +186,13 @@ func (o *output) send(ctx context.Context, w *write, records []*kgo.Record) (map
 }
 
 // sort puts the failures that no retry can help into refused, and returns the
-// others, in the order of the batch.
-func (o *output) sort(ctx context.Context, w *write, failed, refused map[*kgo.Record]error) (again []*kgo.Record) {
+// others, in their order.
+func (o *output) sort(ctx context.Context, w *write, sent []*kgo.Record, failed, refused map[*kgo.Record]error) (again []*kgo.Record) {
 	if len(failed) == 0 {
 		return nil
 	}
 	var why error
-	for i := range w.records {
-		r := &w.records[i]
+	for _, r := range sent {
 		err := failed[r]
 		if errors.Is(err, kerr.MessageTooLarge) {
 			err = o.alone(ctx, w, r)
