@@ -55,10 +55,15 @@ func start(t testing.TB, env []string, args ...string) *proc {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	return p.ended()
+}
+
+// ended ends the process with the test, and shows what it said if that failed.
+func (p *proc) ended() *proc {
+	p.t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			t.Logf("output of clickstream %s:\n%s", p.name, lastLines(p.out.String(), 40))
+		if p.t.Failed() {
+			p.t.Logf("output of clickstream %s:\n%s", p.name, lastLines(p.out.String(), 40))
 		}
 	})
 	return p
@@ -67,7 +72,12 @@ func start(t testing.TB, env []string, args ...string) *proc {
 // launch runs `clickstream args...`; whoever calls it ends it. It may be called from
 // any goroutine.
 func launch(t testing.TB, env []string, args ...string) (*proc, error) {
-	p := &proc{t: t, name: strings.Join(args, " "), cmd: exec.Command(binary, args...), out: &transcript{}, done: make(chan struct{})}
+	return launchProgram(t, env, binary, args...)
+}
+
+// launchProgram is launch for another program.
+func launchProgram(t testing.TB, env []string, program string, args ...string) (*proc, error) {
+	p := &proc{t: t, name: strings.Join(args, " "), cmd: exec.Command(program, args...), out: &transcript{}, done: make(chan struct{})}
 	p.cmd.Env = append(append(cleanEnv(), process.ParentEnv+"=3"), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.ExtraFiles = []*os.File{alive}
