@@ -56,8 +56,8 @@ func (s *Stage) Start(c Command) (*Child, error) {
 	child.cmd = exec.Command(c.Args[0], c.Args[1:]...)
 	child.cmd.Env = append(append(os.Environ(), c.Env...), process.ParentEnv+"=3")
 	child.cmd.Stdout, child.cmd.Stderr = log, log
-	child.cmd.ExtraFiles = []*os.File{s.alive} // descriptor 3: ends when this process does
-	child.cmd.SysProcAttr = orphanKilled()
+	child.cmd.ExtraFiles = []*os.File{s.alive}                       // descriptor 3: ends when this process does
+	child.cmd.SysProcAttr = process.ChildAttributes(syscall.SIGKILL) // Java and Python know nothing of the pipe
 	if err := child.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}

@@ -4,6 +4,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Options struct {
 	Repo, Data string
 	// Kafka takes Apache Kafka (bench/kafka) instead of `clickstream broker`.
 	Kafka bool
+	// Tables is the folder of the engine's tables, which stays; "" is one that is gone
+	// afterwards.
+	Tables string
 }
 
 // Stage is a broker and an engine that run, and the programs that play on it.
@@ -105,7 +109,7 @@ func (s *Stage) startEngine(ctx context.Context) (err error) {
 	}
 	s.Native, s.HTTP = loopback(ports[0]), loopback(ports[1])
 	if s.Engine, err = s.Start(Command{Name: "engine", Args: []string{s.Clickstream, "engine",
-		"--data", filepath.Join(s.dir, "engine"), "--native", s.Native, "--http", s.HTTP}}); err != nil {
+		"--data", cmp.Or(s.Tables, filepath.Join(s.dir, "engine")), "--native", s.Native, "--http", s.HTTP}}); err != nil {
 		return err
 	}
 	s.Conn, err = clickhouse.Open(&clickhouse.Options{Addr: []string{s.Native}})

@@ -72,16 +72,17 @@ func (p *proc) ended() *proc {
 // launch runs `clickstream args...`; whoever calls it ends it. It may be called from
 // any goroutine.
 func launch(t testing.TB, env []string, args ...string) (*proc, error) {
-	return launchProgram(t, env, binary, args...)
+	cmd := exec.Command(binary, args...)
+	cmd.SysProcAttr = process.ChildAttributes(0)
+	return launchCommand(t, env, cmd)
 }
 
-// launchProgram is launch for another program.
-func launchProgram(t testing.TB, env []string, program string, args ...string) (*proc, error) {
-	p := &proc{t: t, name: strings.Join(args, " "), cmd: exec.Command(program, args...), out: &transcript{}, done: make(chan struct{})}
+// launchCommand is launch for any program.
+func launchCommand(t testing.TB, env []string, cmd *exec.Cmd) (*proc, error) {
+	p := &proc{t: t, name: strings.Join(cmd.Args[1:], " "), cmd: cmd, out: &transcript{}, done: make(chan struct{})}
 	p.cmd.Env = append(append(cleanEnv(), process.ParentEnv+"=3"), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.ExtraFiles = []*os.File{alive}
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}

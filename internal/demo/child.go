@@ -106,7 +106,7 @@ func (l *launcher) start(s service) (*child, error) {
 	c.cmd.Env = environment(os.Environ(), s.env)
 	c.cmd.Stderr, c.cmd.Stdout = log, log
 	c.cmd.ExtraFiles = []*os.File{l.alive} // descriptor 3
-	c.cmd.SysProcAttr = attributes(s.orphaned)
+	c.cmd.SysProcAttr = process.ChildAttributes(s.orphaned)
 	return c, l.launch(c)
 }
 

@@ -1,9 +1,0 @@
-//go:build !linux
-
-package stage
-
-import "syscall"
-
-const rssUnit = 1
-
-func orphanKilled() *syscall.SysProcAttr { return nil }
