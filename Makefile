@@ -60,6 +60,10 @@ test-clients: engine ## Test with outside clients: needs kcat and curl on the PA
 	@command -v curl >/dev/null || { echo "make: curl is not on the PATH: apt-get install curl" >&2; exit 1; }
 	go test -tags clients -timeout 5m -run TestOutsideClients ./cmd/clickstream
 
+.PHONY: test-kafka
+test-kafka: engine kafka ## Test on a real Apache Kafka, kill -9 of it included (needs Java, Maven)
+	go test -count=1 -tags kafka -timeout 15m -run '^TestRealKafka' -v ./cmd/clickstream
+
 fault_tests := TestStorm|TestTwoConsumersOneKilled|TestOutageMemory|TestAuditFindsPlanted|TestExactlyOnce|TestRebalanceStorm|TestClockSkew|TestRewind|TestTopicCreatedAnew|TestSessionTooShort|TestSignalStorm|TestKilledAtEachStep|TestDrainOfAStoppedWriter|TestZombieOfTheSameName|TestSlowClickHouse|TestFenceEmptied|TestNetworkFaults|TestHalfRequest|TestNoSuchHost|TestReconnectsLeakNothing|TestBrokerErrors|TestThrottled|TestRefusedForItsSize|TestLeadersAndCoordinatorsMove|TestServerRefusesOnce|TestServerAnswers|TestMemoryLimit|TestReadOnlyAtTheStart
 
 .PHONY: faults

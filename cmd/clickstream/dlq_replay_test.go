@@ -61,6 +61,50 @@ func TestDLQRefusesMarksThatAreDeleted(t *testing.T) {
 	}
 }
 
+// manyLetters is lettersOf n events that are refused until the limit is mended.
+func manyLetters(t *testing.T, n int) *stack {
+	t.Helper()
+	values := make([]string, n)
+	for i := range values {
+		values[i] = negative(i)
+	}
+	return lettersOf(t, values...)
+}
+
+// replayedOnce fails unless the topic holds each of n letters once more, as the record
+// that a replay wrote.
+func (s *stack) replayedOnce(n int) {
+	s.t.Helper()
+	replayed := map[string]int{}
+	for _, r := range s.readCommitted("clickstream") {
+		if origin := headers(r)[deadletters.OriginHeader]; origin != "" {
+			replayed[origin]++
+		}
+	}
+	for origin, times := range replayed {
+		if times != 1 {
+			s.t.Errorf("%s was replayed %d times", origin, times)
+		}
+	}
+	if len(replayed) != n {
+		s.t.Errorf("%d letters were replayed, want %d", len(replayed), n)
+	}
+}
+
+// storedOnce fails unless the table holds n events, each once.
+func (s *stack) storedOnce(n int) {
+	s.t.Helper()
+	stored := s.stored()
+	if len(stored) != n {
+		s.t.Errorf("%d events are stored, want %d", len(stored), n)
+	}
+	for id, times := range stored {
+		if times != 1 {
+			s.t.Errorf("event %s is stored %d times", id, times)
+		}
+	}
+}
+
 // What was refused is replayed after a fix: each letter becomes one row, the second
 // replay sends nothing, and every record of the topic stays one row or one letter.
 func TestDLQReplayTwice(t *testing.T) {
@@ -88,11 +132,7 @@ func TestDLQReplayTwice(t *testing.T) {
 		t.Errorf("%d replayed records, want 4", replayed)
 	}
 	s.settle("--set", mended)
-	for id, n := range s.stored() {
-		if n != 1 {
-			t.Errorf("event %s is stored %d times", id, n)
-		}
-	}
+	s.storedOnce(4)
 	s.exactly(9, 4, 5)
 
 	// What failed again is the second attempt of its letter, and no second letter.
@@ -118,11 +158,7 @@ func TestDLQReplayTwice(t *testing.T) {
 // once.
 func TestDLQReplayKilled(t *testing.T) {
 	const letters, kills = 1000, 6
-	values := make([]string, letters)
-	for i := range values {
-		values[i] = negative(i)
-	}
-	s := lettersOf(t, values...)
+	s := manyLetters(t, letters)
 	const seed = 7
 	random := rand.New(rand.NewPCG(seed, seed))
 	consume := s.pipeline("consume", nil, "--set", mended)
@@ -154,26 +190,14 @@ func TestDLQReplayKilled(t *testing.T) {
 	s.prints("replay", "replayed 0 letters")
 	s.awaitAll()
 	consume.stop()
-	stored := s.stored()
-	if len(stored) != letters {
-		t.Errorf("seed %d: %d events are stored, want %d", seed, len(stored), letters)
-	}
-	for id, n := range stored {
-		if n != 1 {
-			t.Errorf("seed %d: event %s is stored %d times", seed, id, n)
-		}
-	}
+	s.storedOnce(letters)
 	s.exactly(2*letters, letters, letters)
 }
 
 // A replay that stood still while another one ran is refused what it still sends.
 func TestDLQReplayTakenOver(t *testing.T) {
 	const letters = 400
-	values := make([]string, letters)
-	for i := range values {
-		values[i] = negative(i)
-	}
-	s := lettersOf(t, values...)
+	s := manyLetters(t, letters)
 	p := start(t, s.env(), "dlq", "replay", "--batch", "1")
 	p.awaitLine(`replayed 1 of 400 letters`)
 	p.signal(syscall.SIGSTOP)
@@ -183,17 +207,9 @@ func TestDLQReplayTakenOver(t *testing.T) {
 		t.Errorf("exit code %d, want %d", code, exitFailure)
 	}
 	p.awaitLine("another `dlq replay` or `dlq drop` has taken over")
-	once := map[string]int{}
-	for _, r := range s.readCommitted("clickstream") {
-		once[headers(r)[deadletters.OriginHeader]]++
-	}
-	if got := once[""]; got != letters || len(once) != letters+1 {
-		t.Errorf("%d records and %d replayed ones, want %d of both", got, len(once)-1, letters)
-	}
-	for origin, n := range once {
-		if n != 1 && origin != "" {
-			t.Errorf("%s was replayed %d times", origin, n)
-		}
+	s.replayedOnce(letters)
+	if got := len(s.readCommitted("clickstream")); got != 2*letters {
+		t.Errorf("%d records, want %d", got, 2*letters)
 	}
 }
 
@@ -214,11 +230,7 @@ func (s *stack) marks() int {
 }
 
 func TestDLQReplayStopped(t *testing.T) {
-	values := make([]string, 200)
-	for i := range values {
-		values[i] = negative(i)
-	}
-	s := lettersOf(t, values...)
+	s := manyLetters(t, 200)
 	p := start(t, s.env(), "dlq", "replay", "--batch", "1")
 	p.awaitLine(`replayed \d+ of 200 letters`)
 	p.signal(syscall.SIGINT)
@@ -228,30 +240,14 @@ func TestDLQReplayStopped(t *testing.T) {
 	p.awaitLine(`replayed \d+ letters? to topic clickstream in \S+, \d+ left`)
 	p.awaitLine(`dlq replay: stopped; run it again for the rest`)
 	s.dlq(exitOK, "replay")
-	replayed := map[string]int{}
-	for _, r := range s.readCommitted("clickstream") {
-		replayed[headers(r)[deadletters.OriginHeader]]++
-	}
-	delete(replayed, "")
-	for origin, n := range replayed {
-		if n != 1 {
-			t.Errorf("%s was replayed %d times", origin, n)
-		}
-	}
-	if len(replayed) != 200 {
-		t.Errorf("%d letters were replayed, want 200", len(replayed))
-	}
+	s.replayedOnce(200)
 }
 
 // The broker dies in mid replay: the replay goes on, fails, or dies as well, and the next
 // one is exact.
 func TestDLQReplayBrokerKilled(t *testing.T) {
 	const letters, kills = 600, 3
-	values := make([]string, letters)
-	for i := range values {
-		values[i] = negative(i)
-	}
-	s := lettersOf(t, values...)
+	s := manyLetters(t, letters)
 	const seed = 11
 	random := rand.New(rand.NewPCG(seed, seed))
 	for kill := range kills {
@@ -272,14 +268,6 @@ func TestDLQReplayBrokerKilled(t *testing.T) {
 	s.dlq(exitOK, "replay")
 	s.prints("replay", "replayed 0 letters")
 	s.settle("--set", mended)
-	stored := s.stored()
-	if len(stored) != letters {
-		t.Errorf("seed %d: %d events are stored, want %d", seed, len(stored), letters)
-	}
-	for id, n := range stored {
-		if n != 1 {
-			t.Errorf("seed %d: event %s is stored %d times", seed, id, n)
-		}
-	}
+	s.storedOnce(letters)
 	s.exactly(2*letters, letters, letters)
 }
