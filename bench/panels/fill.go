@@ -43,6 +43,21 @@ var beside = []string{
 	"SYSTEM REFRESH VIEW measure_delay", "SYSTEM WAIT VIEW measure_delay",
 }
 
+// fillOnce fills tables that are empty, and refuses those that hold other rows.
+func fillOnce(ctx context.Context, conn driver.Conn, rows int, out io.Writer) error {
+	var stored, metrics uint64 // the latter are the last rows that fill makes
+	if err := conn.QueryRow(ctx, "SELECT count(), (SELECT count() FROM pipeline_metrics) FROM events").Scan(&stored, &metrics); err != nil {
+		return err
+	}
+	switch {
+	case stored == 0:
+		return fill(ctx, conn, rows, out)
+	case stored != uint64(rows) || metrics == 0:
+		return fmt.Errorf("the tables hold %d rows, want %d: remove their folder", stored, rows)
+	}
+	return nil
+}
+
 // fill makes the tables of a day that ends now.
 func fill(ctx context.Context, conn driver.Conn, rows int, out io.Writer) error {
 	const day = 24 * time.Hour

@@ -44,6 +44,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f.SetOutput(out)
 	repo := f.String("repo", ".", "root of the `checkout`")
 	data := f.String("data", os.TempDir(), "`folder` for 3 GB of tables")
+	tables := f.String("tables", "", "`folder` for tables that stay: filled the first time, measured again later; \"\" is one that is gone afterwards")
 	rows := f.Int("rows", 100_000_000, "rows of events, over the 24 hours before now")
 	address := f.String("address", "", "`host:port` of a ClickHouse whose database is filled; \"\" starts one")
 	database := f.String("database", "panels", "the database")
@@ -66,7 +67,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		defer b.conn.Close()
 		return b.measure(ctx)
 	}
-	s, err := stage.Open(ctx, stage.Options{Repo: *repo, Data: *data})
+	s, err := stage.Open(ctx, stage.Options{Repo: *repo, Data: *data, Tables: *tables})
 	if s != nil {
 		defer func() { _ = s.Close() }() // what it measured is printed by then
 	}
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer b.conn.Close()
-	if err := fill(ctx, b.conn, *rows, out); err != nil {
+	if err := fillOnce(ctx, b.conn, *rows, out); err != nil {
 		return err
 	}
 	return b.measure(ctx)
