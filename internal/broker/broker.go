@@ -220,7 +220,7 @@ func (b *Broker) Close() error {
 func checkLoopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("listen address %q: %w", addr, err)
+		return fmt.Errorf("listen address %q: want host:port such as "+defaultListen, addr)
 	}
 	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
@@ -232,7 +232,7 @@ func checkLoopback(addr string) error {
 func listen(addr string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on %s: port taken by %s: stop it or choose another port", addr, process.PortHolder(addr))
+		return nil, fmt.Errorf("%s is in use by %s: stop it, or choose another with --listen", addr, process.PortHolder(addr))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen address %q: %w", addr, err)

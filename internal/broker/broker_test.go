@@ -101,11 +101,11 @@ func TestStartRefuses(t *testing.T) {
 		config Config
 		want   []string
 	}{
-		"port taken":   {Config{Dir: t.TempDir(), Listen: b.Addr()}, []string{"listen on " + b.Addr(), "port taken by "}},
+		"port taken":   {Config{Dir: t.TempDir(), Listen: b.Addr()}, []string{b.Addr() + " is in use by ", "--listen"}},
 		"folder taken": {c, []string{c.Dir, "in use by " + pid}},
 		"all networks": {Config{Dir: t.TempDir(), Listen: "0.0.0.0:0"}, []string{"want a loopback address"}},
 		"no host":      {Config{Dir: t.TempDir(), Listen: ":0"}, []string{"want a loopback address"}},
-		"no port":      {Config{Dir: t.TempDir(), Listen: "127.0.0.1"}, []string{"missing port"}},
+		"no port":      {Config{Dir: t.TempDir(), Listen: "127.0.0.1"}, []string{"want host:port"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, err := Start(tc.config)

@@ -48,8 +48,11 @@ func openFolder(path string, reset bool) (*folder, error) {
 		}
 	}
 	unlock, err := process.LockDir(absolute)
-	if err != nil {
+	if errors.Is(err, process.ErrInUse) {
 		return nil, fmt.Errorf("%w: clickstream demo --data %s", err, path+"-2")
+	}
+	if err != nil {
+		return nil, err
 	}
 	f := &folder{path: absolute, unlock: unlock}
 	if reset {

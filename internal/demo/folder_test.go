@@ -129,6 +129,18 @@ func TestFolderInUse(t *testing.T) {
 	}
 }
 
+// TestFolderThatCannotBe: no other folder beside it is proposed, it could not be made either.
+func TestFolderThatCannotBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := openFolder(filepath.Join(file, "data"), false)
+	if err == nil || !strings.HasSuffix(err.Error(), "not a directory: choose another with --data") {
+		t.Errorf("folder below a file: got %v, want the cause and the next step", err)
+	}
+}
+
 func TestSettlePorts(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

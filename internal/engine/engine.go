@@ -10,11 +10,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"clickstream/internal/engine/chdb"
 	"clickstream/internal/engine/front"
 	"clickstream/internal/engine/library"
+	"clickstream/internal/process"
 )
 
 // Config says where the engine lives and what it may use.
@@ -72,11 +74,11 @@ func Run(ctx context.Context, c Config, ready func(Addresses)) error {
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	unlock, err := lockFolder(data)
+	unlock, err := process.LockDir(data)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer unlock() //nolint:errcheck // the kernel does so anyway, in a moment
 	db, err := open(lib, data, c)
 	if err != nil {
 		return err
@@ -174,8 +176,8 @@ func listen(name, address string) (net.Listener, error) {
 	if err == nil {
 		return l, nil
 	}
-	if !errors.Is(err, errAddressInUse) {
+	if !errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return nil, fmt.Errorf("%s address %s is in use%s: stop that process, or choose another with --%s", name, address, holder(address), name)
+	return nil, fmt.Errorf("%s address %s is in use by %s: stop it, or choose another with --%s", name, address, process.PortHolder(address), name)
 }

@@ -12,6 +12,7 @@ import (
 	"clickstream/internal/engine"
 	"clickstream/internal/engine/enginetest"
 	"clickstream/internal/engine/library"
+	"clickstream/internal/process"
 )
 
 // accepts reports whether something listens on address.
@@ -41,7 +42,7 @@ func TestStartErrors(t *testing.T) {
 		"port in use": {engine.Config{Native: s.Native, HTTP: "127.0.0.1:0"},
 			[]string{"native address 127.0.0.1:" + nativePort + " is in use", "--native"}},
 		"folder in use": {engine.Config{Native: "127.0.0.1:0", HTTP: "127.0.0.1:0", Data: s.Data()},
-			[]string{"is in use by another engine", fmt.Sprintf("(pid %d)", s.PID()), "--data"}},
+			[]string{fmt.Sprintf("in use by process %d ", s.PID()), "--data"}},
 		"no library": {engine.Config{Library: "/missing/libchdb.so"},
 			[]string{"/missing/libchdb.so", "--library", "not found"}},
 	} {
@@ -59,14 +60,23 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
+// TestLock: an engine holds the lock that `clickstream demo --reset` looks for before it
+// deletes a folder.
+func TestLock(t *testing.T) {
+	s := enginetest.StartOwn(t, enginetest.Options{})
+	if _, err := process.LockDir(s.Data()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d ", s.PID())) {
+		t.Errorf("lock of a folder in use: got %v, want its holder", err)
+	}
+}
+
 // TestHolder: on Linux the error names who has the port.
 func TestHolder(t *testing.T) {
 	if _, err := os.Stat("/proc/net/tcp"); err != nil {
 		t.Skip("only Linux lists who listens")
 	}
-	s := enginetest.Start(t)
+	s := enginetest.StartOwn(t, enginetest.Options{})
 	err := engine.Run(context.Background(), engine.Config{Data: t.TempDir(), Native: s.Native, HTTP: "127.0.0.1:0"}, nil)
-	if err == nil || !strings.Contains(err.Error(), "in use by serve (pid ") {
+	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d (", s.PID())) {
 		t.Errorf("error: got %v\nwant the holder's name", err)
 	}
 }

@@ -129,7 +129,7 @@ func exception(err error) *chdb.Error {
 func Listen(address string) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %q: want host:port: %w", address, err)
+		return nil, fmt.Errorf("listen on %q: want host:port such as 127.0.0.1:9000", address)
 	}
 	if !isLoopback(host) {
 		return nil, fmt.Errorf("listen on %q: want a loopback address such as 127.0.0.1: the embedded engine serves this machine only; "+

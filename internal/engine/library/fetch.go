@@ -20,7 +20,7 @@ import (
 // nothing that Find would take for a library.
 func (l *Library) Fetch(ctx context.Context, out io.Writer) (string, error) {
 	if path, err := l.readStamp(); err == nil {
-		fmt.Fprintf(out, "engine library is in place: %s\n", path)
+		fmt.Fprintf(out, "engine library is in place\n")
 		return path, nil
 	}
 	npm, err := exec.LookPath("npm")
