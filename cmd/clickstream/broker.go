@@ -27,6 +27,9 @@ func brokerCommand() *cli.Command {
 }
 
 func runBroker(c *cli.Context) error {
+	if err := flagsOnly(c); err != nil {
+		return err
+	}
 	size, err := humanize.ParseBytes(c.String("disk-cap"))
 	if err != nil || size < minDiskCap || size > maxDiskCap {
 		return cli.Exit(fmt.Sprintf("--disk-cap: want a size from 64MiB to 1PiB, such as 8GiB, got %q", c.String("disk-cap")), exitUsage)

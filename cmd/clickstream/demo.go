@@ -58,9 +58,10 @@ func runDemo(c *cli.Context) error {
 
 // checkDemo refuses a command line that cannot be meant.
 func checkDemo(c *cli.Context) error {
+	if err := flagsOnly(c); err != nil {
+		return err
+	}
 	switch {
-	case c.Args().Present():
-		return cli.Exit("demo takes no arguments, got "+c.Args().First(), exitUsage)
 	case c.Int("rate") < 0:
 		return cli.Exit("--rate: want 0 or more events a second", exitUsage)
 	case c.Duration("for") < 0:

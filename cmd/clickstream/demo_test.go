@@ -326,10 +326,10 @@ func TestDemoUsage(t *testing.T) {
 	}{
 		"negative rate":     {nil, []string{"--rate", "-1"}, "--rate: want 0 or more"},
 		"negative time":     {nil, []string{"--for", "-1s"}, "--for: want a time"},
-		"an argument":       {nil, []string{"now"}, "demo takes no arguments, got now"},
-		"unknown flag":      {nil, []string{"--brokers", "x"}, "flag provided but not defined"},
+		"an argument":       {nil, []string{"now"}, `demo: want flags only, got "now"`},
+		"unknown flag":      {nil, []string{"--brokers", "x"}, "demo: there is no flag --brokers; `clickstream demo --help` lists the flags"},
 		"two brokers":       {[]string{"KAFKA_BROKERS=127.0.0.1:1"}, []string{"--kafka", "127.0.0.1:2"}, "unset one of them"},
-		"rate is no number": {[]string{"RATE=fast"}, nil, "RATE"},
+		"rate is no number": {[]string{"RATE=fast"}, nil, `demo: RATE in the environment: want a whole number, got "fast"; `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := start(t, tc.env, append([]string{"demo", "--data", t.TempDir()}, tc.args...)...)

@@ -30,6 +30,9 @@ func engineCommand() *cli.Command {
 }
 
 func runEngine(c *cli.Context) error {
+	if err := flagsOnly(c); err != nil {
+		return err
+	}
 	if c.Bool("fetch") {
 		return fetchEngine(c)
 	}

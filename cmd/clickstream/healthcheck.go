@@ -22,10 +22,13 @@ func healthcheckCommand() *cli.Command {
 			&cli.DurationFlag{Name: "timeout", Value: 2 * time.Second, Usage: "how long to wait for the answer"},
 		},
 		Action: func(c *cli.Context) error {
+			if err := flagsOnly(c); err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 			defer cancel()
 			if err := askReady(ctx, c.String("url")); err != nil {
-				return cli.Exit("healthcheck: "+err.Error(), exitFailure)
+				return cli.Exit("healthcheck: "+err.Error()+"; --url says where the pipeline serves", exitFailure)
 			}
 			return nil
 		},

@@ -65,8 +65,8 @@ func text(name, env, def, usage string) cli.Flag {
 }
 
 func runInit(c *cli.Context) error {
-	if c.Args().Present() {
-		return cli.Exit(fmt.Sprintf("init: want flags only, got %q", c.Args().First()), exitUsage)
+	if err := flagsOnly(c); err != nil {
+		return err
 	}
 	settings, err := initSettings(c)
 	if err != nil {

@@ -15,9 +15,9 @@ func TestInitRefusesBadSettings(t *testing.T) {
 		code int
 		want string
 	}{
-		"unknown flag":     {nil, []string{"--nope"}, exitUsage, "flag provided but not defined: -nope"},
+		"unknown flag":     {nil, []string{"--nope"}, exitUsage, "init: there is no flag --nope; `clickstream init --help` lists the flags"},
 		"argument":         {nil, []string{"clickstream"}, exitUsage, `init: want flags only, got "clickstream"`},
-		"no number":        {nil, []string{"--partitions", "x"}, exitUsage, `invalid value "x" for flag -partitions`},
+		"no number":        {nil, []string{"--partitions", "x"}, exitUsage, `init: --partitions: want a whole number, got "x"; `},
 		"retention":        {nil, []string{"--events-retention", "90"}, exitConfig, "init: --events-retention: want a number of days such as 90d, or 0 to keep rows for ever, got \"90\""},
 		"retention by env": {[]string{"DEAD_LETTERS_RETENTION=soon"}, nil, exitConfig, "init: --dead-letters-retention: want a number of days"},
 		"address":          {[]string{"CLICKHOUSE_ADDR=localhost"}, nil, exitConfig, `init: clickhouse addresses: want host:port, got "localhost"`},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"clickstream/internal/logs"
 )
@@ -53,7 +54,10 @@ func (p *logPipe) Close() {
 			return
 		}
 		os.Stdout = p.stdout
-		_ = p.write.Close()
+		// Benthos may still be logging: that goes on, unsampled, to the real one.
+		if unix.Dup2(int(p.stdout.Fd()), int(p.write.Fd())) != nil {
+			_ = p.write.Close()
+		}
 		<-p.done
 	})
 }
@@ -61,5 +65,5 @@ func (p *logPipe) Close() {
 // runsPipeline tells whether a command line runs a pipeline: `clickstream -c p.yaml`,
 // `clickstream run p.yaml`, `clickstream streams ...`.
 func runsPipeline(args []string) bool {
-	return len(args) < 2 || strings.HasPrefix(args[1], "-") || args[1] == "run" || args[1] == "streams"
+	return strings.HasPrefix(args[1], "-") || args[1] == "run" || args[1] == "streams"
 }

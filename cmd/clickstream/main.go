@@ -44,6 +44,10 @@ func main() {
 
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string) int {
+	if len(args) < 2 { // Benthos would copy standard input to standard output, without a word
+		fmt.Fprintln(os.Stderr, "clickstream: want a command, or -c and a pipeline: `clickstream demo` shows everything at once, `clickstream --help` lists the commands")
+		return exitUsage
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	process.SetVersion(version)
@@ -65,7 +69,7 @@ func run(ctx context.Context, args []string) int {
 		service.CLIOptAddTeeLogger(slog.New(serverErrors{})),
 	}
 	for _, c := range commands() {
-		options = append(options, service.CLIOptAddCommand(c))
+		options = append(options, service.CLIOptAddCommand(withAdvice(c)))
 	}
 	code, err := service.RunCLIToCode(ctx, options...)
 	return p.exitCode(args, code, err)
@@ -118,7 +122,7 @@ func (p *pipeline) exitCode(args []string, code int, err error) int {
 		code = p.stopCode()
 	}
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(os.Stderr, "clickstream:", err)
+		fmt.Fprintln(os.Stderr, "clickstream:", advise(err, p.file))
 	}
 	return code
 }

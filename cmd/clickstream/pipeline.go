@@ -34,6 +34,7 @@ type pipeline struct {
 	startedAt atomic.Pointer[time.Time]
 	fatal     atomic.Pointer[error] // what a plugin said no retry can mend
 	resources *service.Resources
+	file      string // the pipeline's
 }
 
 func newPipeline(logs *logPipe, cancel context.CancelFunc) *pipeline {
@@ -41,7 +42,8 @@ func newPipeline(logs *logPipe, cancel context.CancelFunc) *pipeline {
 }
 
 // onRun is called once the command line turned out to run a pipeline.
-func (p *pipeline) onRun(*cli.Context) error {
+func (p *pipeline) onRun(c *cli.Context) error {
+	p.file = pipelineFile(c)
 	tuneGC()
 	p.running.Store(true)
 	process.OnParentDeath(func() {
@@ -164,7 +166,7 @@ func (p *pipeline) stopCode() int {
 }
 
 func isLint(args []string) bool {
-	for _, a := range args[min(1, len(args)):] {
+	for _, a := range args[1:] {
 		if !strings.HasPrefix(a, "-") {
 			return a == "lint"
 		}
@@ -175,7 +177,7 @@ func isLint(args []string) bool {
 // unknownCommand tells whether the command line starts with a word that is no
 // command: Benthos says so itself and returns 1.
 func unknownCommand(args []string) bool {
-	return len(args) > 1 && !strings.HasPrefix(args[1], "-") && !benthosCommands[args[1]]
+	return !strings.HasPrefix(args[1], "-") && !benthosCommands[args[1]]
 }
 
 var benthosCommands = map[string]bool{

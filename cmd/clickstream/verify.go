@@ -56,10 +56,10 @@ func connectionFlags() []cli.Flag {
 }
 
 func runVerify(c *cli.Context) error {
-	switch {
-	case c.Args().Present():
-		return cli.Exit(fmt.Sprintf("verify: want flags only, got %q", c.Args().First()), exitUsage)
-	case c.Duration("wait") < 0:
+	if err := flagsOnly(c); err != nil {
+		return err
+	}
+	if c.Duration("wait") < 0 {
 		return cli.Exit(fmt.Sprintf("verify: --wait: want 0s or more, got %s", c.Duration("wait")), exitUsage)
 	}
 	ctx, stop := signal.NotifyContext(c.Context, syscall.SIGINT, syscall.SIGTERM)

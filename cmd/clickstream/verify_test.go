@@ -347,7 +347,7 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	}{
 		"no broker":      {[]string{"KAFKA_BROKERS=" + nowhere}, nil, exitFailure, []string{"verify: Kafka at " + nowhere + " does not answer: ", "; start it, correct its address, or wait longer with --wait"}},
 		"no engine":      {[]string{"CLICKHOUSE_ADDR=" + nowhere}, nil, exitFailure, []string{"verify: ClickHouse at " + nowhere + " does not answer: "}},
-		"no topic":       {nil, []string{"--topic", "clicks"}, exitFailure, []string{`verify: kafka: topic "clicks": `, "; check --topic, or create it with `clickstream init`"}},
+		"no topic":       {nil, []string{"--topic", "clicks"}, exitFailure, []string{"verify: kafka: topic \"clicks\" does not exist: check --topic, or create it with `clickstream init`"}},
 		"no database":    {nil, []string{"--database", "elsewhere"}, exitFailure, []string{`of database "elsewhere": `, "; check --database, or create the tables with `clickstream init`"}},
 		"no such group":  {nil, []string{"--group", "nobody"}, exitFailure, []string{`nothing is proven: group "nobody" has committed nothing of the 60 records in topic "clickstream"; check --group, or start the consumer`}},
 		"nobody commits": {nil, []string{"--group", "nobody", "--wait", "200ms"}, exitFailure, []string{`verify: group "nobody" has not committed 60 of the topic's records after 200ms; is the consumer running?`}},
@@ -356,7 +356,7 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 		"no password":    {[]string{"KAFKA_SASL_MECHANISM=PLAIN", "KAFKA_USER=ann"}, nil, exitConfig, []string{"kafka sasl: PLAIN wants KAFKA_USER and KAFKA_PASSWORD"}},
 		"password file":  {[]string{"CLICKHOUSE_PASSWORD_FILE=/nowhere/at/all"}, nil, exitConfig, []string{"verify: CLICKHOUSE_PASSWORD_FILE: open /nowhere/at/all"}},
 		"argument":       {nil, []string{"clickstream"}, exitUsage, []string{`verify: want flags only, got "clickstream"`}},
-		"unknown flag":   {nil, []string{"--fast"}, exitUsage, []string{"flag provided but not defined: -fast"}},
+		"unknown flag":   {nil, []string{"--fast"}, exitUsage, []string{"verify: there is no flag --fast; `clickstream verify --help` lists the flags"}},
 		"negative wait":  {nil, []string{"--wait", "-1s"}, exitUsage, []string{"verify: --wait: want 0s or more, got -1s"}},
 		"bad since":      {nil, []string{"--since", "yesterday"}, exitUsage, []string{"yesterday"}},
 	} {

@@ -96,7 +96,7 @@ func (l *topicLog) explain(what string, err error) error {
 	next := ""
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		next = "; check --topic, or create it with `clickstream init`"
+		return fmt.Errorf("kafka: topic %q does not exist: check --topic, or create it with `clickstream init`", l.name)
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		next = "; grant the user READ and DESCRIBE on the topic"
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
