@@ -151,13 +151,20 @@ func findAddress() (address string, err error) {
 	return "", err
 }
 
-// connect opens the engine as an outside program would.
-func (s *stack) connect() driver.Conn {
+// open opens the engine as an outside program would; the caller closes it.
+func (s *stack) open() driver.Conn {
 	s.t.Helper()
 	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{s.native}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return conn
+}
+
+// connect is open for the rest of the test.
+func (s *stack) connect() driver.Conn {
+	s.t.Helper()
+	conn := s.open()
 	s.t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -165,8 +172,10 @@ func (s *stack) connect() driver.Conn {
 // number runs a query that yields one unsigned number.
 func (s *stack) number(query string, args ...any) uint64 {
 	s.t.Helper()
+	conn := s.open()
+	defer conn.Close()
 	var n uint64
-	if err := s.connect().QueryRow(s.t.Context(), query, args...).Scan(&n); err != nil {
+	if err := conn.QueryRow(s.t.Context(), query, args...).Scan(&n); err != nil {
 		s.t.Fatalf("%s: %v", query, err)
 	}
 	return n
