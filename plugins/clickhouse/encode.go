@@ -18,6 +18,16 @@ func (c *column) texts(dst []string, lo, hi int) []string {
 	return dst
 }
 
+// blank is encode for a String column of as many rows and bytes as rows lo to hi have,
+// but with all of the bytes in its first row.
+func (c *column) blank(parts [][]byte, wire []byte, lo, hi int) (_ [][]byte, _ []byte) {
+	data, _ := c.text(lo, hi)
+	wire = binary.AppendUvarint(wire, uint64(len(data)))
+	head := len(wire)
+	wire = append(wire, make([]byte, hi-lo-1)...)
+	return append(parts, wire[:head], data, wire[head:]), wire
+}
+
 // encode appends to parts what stands on the wire for rows lo to hi; wire is room
 // for what has to be built.
 func (c *column) encode(parts [][]byte, wire []byte, lo, hi int) (_ [][]byte, _ []byte) {

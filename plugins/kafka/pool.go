@@ -7,10 +7,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// pools lend the memory of fetched records. A packed batch gives it back once it has
-// its answer; a message's might still be looked at, so those are never given back.
-// What nobody gives back, and what lies here through two collections, the garbage
-// collector takes.
+// pools lend the memory of fetched records. Batches that are packed give it back as
+// soon as they are copied; a message's might still be looked at, so it is never given
+// back. What nobody gives back, and what lies here through two collections, the
+// garbage collector takes.
 type pools struct {
 	bytes   [classes]sync.Pool // of *[]byte, by capacity
 	records [classes]sync.Pool // of *[]kgo.Record, by capacity
