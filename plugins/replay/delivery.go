@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -10,15 +9,7 @@ import (
 
 	"clickstream/internal/event"
 	"clickstream/internal/pack"
-)
-
-// A refused batch is handed out again after minBackOff, doubled each time up to
-// maxBackOff.
-const (
-	minBackOff = 100 * time.Millisecond
-	maxBackOff = 5 * time.Second
-	// maxRefused is how many refused batches may wait before new rows do.
-	maxRefused = 16
+	"clickstream/internal/redelivery"
 )
 
 // batch is the bytes of rows that leave together; they never change.
@@ -29,9 +20,8 @@ type batch struct {
 	ahead int64 // rows read so far, its own among them
 
 	number  int64
-	handing int       // how many times it was handed out
-	passed  bool      // Benthos passed it on at least once
-	retryAt time.Time // when a refused one is handed out again
+	handing int  // how many times it was handed out
+	passed  bool // Benthos passed it on at least once
 	pack    *pack.Pack
 }
 
@@ -41,6 +31,11 @@ func (b *batch) Len() int { return len(b.ends) }
 // Record returns a row's bytes; rows have no coordinate.
 func (b *batch) Record(i int, at *event.Coordinate) []byte {
 	*at = event.Coordinate{}
+	return b.row(i)
+}
+
+// row is never empty.
+func (b *batch) row(i int) []byte {
 	from := 0
 	if i > 0 {
 		from = b.ends[i-1]
@@ -55,9 +50,8 @@ func (b *batch) messages() service.MessageBatch {
 		return service.MessageBatch{b.pack.Message()}
 	}
 	out := make(service.MessageBatch, len(b.ends))
-	var at event.Coordinate
 	for i := range out {
-		out[i] = service.NewMessage(b.Record(i, &at))
+		out[i] = service.NewMessage(b.row(i))
 	}
 	return out
 }
@@ -71,52 +65,17 @@ func (b *batch) refused(err error) (rest *batch, ok bool) {
 			indexes = append(indexes, r.Index)
 		}
 	} else {
-		indexes = b.failed(err)
+		indexes = redelivery.Refused(err, len(b.ends), b.row)
 	}
 	if len(indexes) == 0 {
 		return b, false
 	}
 	rest = &batch{to: b.to, number: b.number, handing: b.handing, passed: b.passed}
-	var at event.Coordinate
 	for _, i := range indexes {
-		rest.slab = append(rest.slab, b.Record(i, &at)...)
+		rest.slab = append(rest.slab, b.row(i)...)
 		rest.ends = append(rest.ends, len(rest.slab))
 	}
 	return rest, true
-}
-
-// failed returns the indexes of the messages that err names. They are told by where
-// their bytes lie; nil if a processor made others.
-func (b *batch) failed(err error) (indexes []int) {
-	var partial *service.BatchError
-	if !errors.As(err, &partial) || partial.IndexedErrors() == 0 {
-		return nil
-	}
-	index := make(map[*byte]int, len(b.ends))
-	var at event.Coordinate
-	for i := range b.ends {
-		index[&b.Record(i, &at)[0]] = i // no row is empty
-	}
-	known := true
-	//nolint:staticcheck // deprecated for its indexes, which are not used here
-	partial.WalkMessages(func(_ int, m *service.Message, err error) bool {
-		if err == nil {
-			return true
-		}
-		data, readErr := m.AsBytes()
-		if readErr != nil || len(data) == 0 {
-			known = false
-			return false
-		}
-		i, ok := index[&data[0]]
-		known = known && ok
-		indexes = append(indexes, i)
-		return known
-	})
-	if !known {
-		return nil
-	}
-	return indexes
 }
 
 // mark is a marker that will hold once every batch before it is delivered.
@@ -131,8 +90,8 @@ type mark struct {
 // methods may be called at the same time.
 type deliveries struct {
 	mu      sync.Mutex
-	open    map[int64]*batch // by number, refused ones too
-	refused []*batch
+	open    map[int64]*batch // by number, those that have no answer
+	refused redelivery.Queue[*batch]
 	next    int64 // number of the next new batch
 	at      place // before the first row that was never handed out
 	ahead   int64 // rows read before
@@ -174,10 +133,7 @@ func (d *deliveries) settle(b *batch, handing int, err error) {
 	delete(d.open, b.number)
 	if err != nil {
 		rest, _ := b.refused(err)
-		rest.retryAt = time.Now().Add(min(minBackOff<<min(handing-1, 10), maxBackOff))
-		rest.handing++ // acknowledgements of the handing before count no more
-		d.open[b.number] = rest
-		d.refused = append(d.refused, rest)
+		d.refused.Add(rest, handing, time.Now())
 	}
 	select {
 	case d.changed <- struct{}{}:
@@ -189,14 +145,11 @@ func (d *deliveries) settle(b *batch, handing int, err error) {
 func (d *deliveries) retry(now time.Time) *batch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, b := range d.refused {
-		if !b.retryAt.After(now) {
-			d.refused = append(d.refused[:i], d.refused[i+1:]...)
-			d.resent.Incr(int64(len(b.ends)))
-			return b
-		}
+	b, ok := d.refused.Take(now)
+	if ok {
+		d.resent.Incr(int64(len(b.ends)))
 	}
-	return nil
+	return b
 }
 
 // state returns how many batches are not delivered yet, whether too many of them were
@@ -204,12 +157,7 @@ func (d *deliveries) retry(now time.Time) *batch {
 func (d *deliveries) state() (open int, full bool, retryAt time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, b := range d.refused {
-		if retryAt.IsZero() || b.retryAt.Before(retryAt) {
-			retryAt = b.retryAt
-		}
-	}
-	return len(d.open), len(d.refused) >= maxRefused, retryAt
+	return len(d.open) + d.refused.Len(), d.refused.Full(), d.refused.Due()
 }
 
 // moved says that rows up to a place need no delivery: the topic has them.
@@ -239,6 +187,9 @@ func (d *deliveries) ripe() (latest mark, ok bool) {
 	for number := range d.open {
 		first = min(first, number)
 	}
+	for b := range d.refused.All() {
+		first = min(first, b.number)
+	}
 	for len(d.marks) > 0 && d.marks[0].before <= first {
 		latest, ok = d.marks[0], true
 		d.marks = d.marks[1:]
@@ -265,6 +216,11 @@ func (d *deliveries) unacked() (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, b := range d.open {
+		if b.passed {
+			n += len(b.ends)
+		}
+	}
+	for b := range d.refused.All() {
 		if b.passed {
 			n += len(b.ends)
 		}

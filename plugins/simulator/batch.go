@@ -1,7 +1,6 @@
 package simulator
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"clickstream/internal/event"
+	"clickstream/internal/redelivery"
 )
 
 // batch is the bytes of events that leave together. They are kept until the output
@@ -22,9 +22,8 @@ type batch struct {
 	sent    []sent  // of each record, if there is dirt or a ledger
 	numbers []int64 // of each record, if there is a ledger
 
-	handing int       // how many times the batch was handed out
-	handed  bool      // Benthos passed it on at least once
-	retryAt time.Time // when a refused batch is handed out again
+	handing int  // how many times the batch was handed out
+	handed  bool // Benthos passed it on at least once
 }
 
 // maker makes batches.
@@ -98,44 +97,19 @@ func (b *batch) event(i int) []byte {
 }
 
 // refused returns the events that err says were not delivered, as a batch: all of
-// them unless err names some. Events are told by where their bytes lie, which costs
-// nothing until something fails; a batch with a processed event, whose bytes are
-// elsewhere, is sent again as a whole.
+// them unless it tells which.
 func (b *batch) refused(err error) *batch {
-	var partial *service.BatchError
-	if !errors.As(err, &partial) || partial.IndexedErrors() == 0 {
+	indexes := redelivery.Refused(err, len(b.ends), b.event)
+	if len(indexes) == 0 {
 		return b
 	}
-	index := make(map[*byte]int, len(b.ends))
-	for i := range b.ends {
-		index[&b.event(i)[0]] = i
-	}
 	rest := &batch{handing: b.handing, handed: b.handed}
-	known := true
-	//nolint:staticcheck // deprecated for its indexes, which are not used here
-	partial.WalkMessages(func(_ int, m *service.Message, err error) bool {
-		if err == nil {
-			return true
-		}
-		data, readErr := m.AsBytes()
-		if readErr != nil || len(data) == 0 {
-			known = false
-			return false
-		}
-		i, ok := index[&data[0]]
-		if !ok {
-			known = false
-			return false
-		}
+	for _, i := range indexes {
 		rest.slab = append(rest.slab, b.event(i)...)
 		rest.ends = append(rest.ends, len(rest.slab))
 		if b.numbers != nil {
 			rest.numbers = append(rest.numbers, b.numbers[i])
 		}
-		return true
-	})
-	if !known || len(rest.ends) == 0 {
-		return b
 	}
 	return rest
 }

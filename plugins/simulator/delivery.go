@@ -6,26 +6,16 @@ import (
 	"time"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"clickstream/internal/redelivery"
 )
 
-// A refused batch is handed out again after minBackOff, doubled each time up to
-// maxBackOff. Outputs retry by themselves what retrying can mend, so this is rare.
-const (
-	minBackOff = 100 * time.Millisecond
-	maxBackOff = 5 * time.Second
-)
-
-// maxRefused is how many refused batches may wait before new events do: an output
-// that refuses everything must not fill the memory.
-const maxRefused = 16
-
-// deliveries keeps each batch from when it is handed out until it is acknowledged.
-// It does what service.AutoRetryNacksBatched does, without its eight allocations an
-// event. All methods may be called at the same time.
+// deliveries keeps each batch from when it is handed out until it is acknowledged. All
+// methods may be called at the same time.
 type deliveries struct {
 	mu      sync.Mutex
 	out     map[*batch]struct{}
-	refused []*batch
+	refused redelivery.Queue[*batch]
 	resent  *service.MetricCounter
 	acked   func(numbers []int64) // notes records that arrived; nil without a ledger
 
@@ -63,8 +53,7 @@ func (d *deliveries) settle(b *batch, handing int, err error) {
 	if err != nil {
 		rest := b.refused(err)
 		arrived = b.without(rest)
-		rest.retryAt = time.Now().Add(min(minBackOff<<min(handing-1, 10), maxBackOff))
-		d.refused = append(d.refused, rest)
+		d.refused.Add(rest, handing, time.Now())
 	}
 	if d.acked != nil && len(arrived) > 0 {
 		d.acked(arrived)
@@ -80,14 +69,11 @@ func (d *deliveries) settle(b *batch, handing int, err error) {
 func (d *deliveries) retry(now time.Time) *batch {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i, b := range d.refused {
-		if !b.retryAt.After(now) {
-			d.refused = append(d.refused[:i], d.refused[i+1:]...)
-			d.resent.Incr(int64(len(b.ends)))
-			return b
-		}
+	b, ok := d.refused.Take(now)
+	if ok {
+		d.resent.Incr(int64(len(b.ends)))
 	}
-	return nil
+	return b
 }
 
 // state returns how many batches are not delivered yet, whether too many of them
@@ -95,12 +81,7 @@ func (d *deliveries) retry(now time.Time) *batch {
 func (d *deliveries) state() (open int, full bool, retryAt time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, b := range d.refused {
-		if retryAt.IsZero() || b.retryAt.Before(retryAt) {
-			retryAt = b.retryAt
-		}
-	}
-	return len(d.out) + len(d.refused), len(d.refused) >= maxRefused, retryAt
+	return len(d.out) + d.refused.Len(), d.refused.Full(), d.refused.Due()
 }
 
 // passedOn marks a batch that Benthos did not drop.
@@ -119,7 +100,7 @@ func (d *deliveries) unacked() (n int) {
 			n += len(b.ends)
 		}
 	}
-	for _, b := range d.refused {
+	for b := range d.refused.All() {
 		if b.handed {
 			n += len(b.ends)
 		}

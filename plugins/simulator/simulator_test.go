@@ -12,6 +12,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 
 	"clickstream/internal/process"
+	"clickstream/internal/redelivery"
 )
 
 // doc is an event as a reader sees it.
@@ -234,7 +235,7 @@ func TestRefuseEverything(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, limit := s.pacer.sent, int64(maxRefused*maxBatch); got > limit {
+		if got, limit := s.pacer.sent, int64(redelivery.Limit*maxBatch); got > limit {
 			t.Errorf("events made: got %d, want at most %d", got, limit)
 		}
 	})
