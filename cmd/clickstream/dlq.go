@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"os/signal"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/urfave/cli/v2"
 
@@ -52,8 +52,7 @@ func dlqCommand() *cli.Command {
 			},
 			{
 				Name: "replay", Usage: "Send open letters through the pipeline again; a letter is sent once, however often this runs",
-				Flags: dlqFlags(filterFlags(), batchFlag(), originTopicFlag(),
-					&cli.BoolFlag{Name: "dry-run", Usage: "only say what would be sent"}),
+				Flags:  dlqFlags(filterFlags(), batchFlag(), originTopicFlag(), dryRunFlags()),
 				Action: dlqAction(replayLetters),
 			},
 			{
@@ -200,6 +199,13 @@ func (r *dlqRun) patience() tables.Patience {
 // say prints a line for people, beside what scripts read.
 func (r *dlqRun) say(line string) { fmt.Fprintln(r.App.ErrWriter, line) }
 
+func (r *dlqRun) printJSON(v any) error {
+	encoder := json.NewEncoder(r.App.Writer)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
 func (r *dlqRun) open(more ...kgo.Opt) (*kgo.Client, error) {
 	k, _, err := connections(r.Context)
 	if err != nil {
@@ -218,80 +224,16 @@ func (r *dlqRun) read() (*deadletters.Book, error) {
 	return deadletters.Read(r.ctx, client, r.letters)
 }
 
-func listLetters(r *dlqRun) error {
-	book, err := r.read()
-	if err != nil {
-		return err
-	}
-	states := []deadletters.State{deadletters.Open}
-	if r.Bool("all") {
-		states = nil
-	}
-	entries := book.Choose(r.filter, states...)
-	if r.Bool("json") {
-		return deadletters.WriteListJSON(r.App.Writer, entries)
-	}
-	return deadletters.WriteList(r.App.Writer, entries)
-}
-
-func countLetters(r *dlqRun) error {
-	book, err := r.read()
-	if err != nil {
-		return err
-	}
-	stats := book.Count(r.filter)
-	if !r.Bool("no-table") {
-		if stats.Table, err = r.compare(book); err != nil {
-			return err
-		}
-	}
-	if r.Bool("json") {
-		encoder := json.NewEncoder(r.App.Writer)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(stats)
-	}
-	return stats.WriteText(r.App.Writer)
-}
-
-func (r *dlqRun) compare(book *deadletters.Book) (*deadletters.Comparison, error) {
-	database := textOf(r.Context, "database")
+// openDatabase connects to ClickHouse. Whoever calls it closes the connection.
+func (r *dlqRun) openDatabase() (conn driver.Conn, database string, err error) {
+	database = textOf(r.Context, "database")
 	if err := tables.CheckDatabase(database); err != nil {
-		return nil, &tables.ConfigError{Err: err}
+		return nil, "", &tables.ConfigError{Err: err}
 	}
 	_, ch, err := connections(r.Context)
 	if err != nil {
-		return nil, &tables.ConfigError{Err: err}
+		return nil, "", &tables.ConfigError{Err: err}
 	}
-	conn, err := ch.Open(r.ctx, r.patience())
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	return book.Compare(r.ctx, conn, database)
-}
-
-func showLetter(r *dlqRun) error {
-	p, o, ok := strings.Cut(r.Args().First(), ":")
-	partition, err1 := strconv.ParseInt(p, 10, 32)
-	offset, err2 := strconv.ParseInt(o, 10, 64)
-	if !ok || err1 != nil || err2 != nil || partition < 0 || offset < 0 || r.Args().Len() != 1 {
-		return errUsage{fmt.Errorf("want one PARTITION:OFFSET such as 0:17, behind the flags, got %q; `clickstream dlq list` shows them", strings.Join(r.Args().Slice(), " "))}
-	}
-	client, err := r.open()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	record, err := deadletters.Fetch(r.ctx, client, r.letters, int32(partition), offset)
-	if err != nil {
-		return err
-	}
-	if r.Bool("raw") {
-		_, err = r.App.Writer.Write(record.Value)
-		return err
-	}
-	letter := deadletters.Parse(record)
-	_, err = fmt.Fprint(r.App.Writer, deadletters.Show(&letter, record))
-	return err
+	conn, err = ch.Open(r.ctx, r.patience())
+	return conn, database, err
 }

@@ -45,13 +45,7 @@ func replayLetters(r *dlqRun) error {
 	defer job.Client.Close()
 	job.Topic = topic
 	if r.Bool("dry-run") {
-		book, err := deadletters.Read(r.ctx, job.Client, r.letters)
-		if err != nil {
-			return err
-		}
-		chosen, sums := job.Plan(book)
-		r.print("would replay %s to topic %s%s", letterCount(len(chosen)), topic, details(sums))
-		return nil
+		return r.dryRun(job)
 	}
 	start := time.Now()
 	sums, err := job.Run(r.ctx)

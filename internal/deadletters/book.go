@@ -142,3 +142,18 @@ func (b *Book) Choose(f Filter, states ...State) []*Entry {
 	}
 	return chosen
 }
+
+// eachOf calls f for each of the chosen entries with its record, in the topic's order.
+func (b *Book) eachOf(ctx context.Context, chosen []*Entry, f func(*Entry, *kgo.Record) error) error {
+	wanted := make(map[string]*Entry, len(chosen))
+	for _, e := range chosen {
+		wanted[e.ID()] = e
+	}
+	return b.log.each(ctx, func(record *kgo.Record) error {
+		l := Letter{Partition: record.Partition, Offset: record.Offset}
+		if e := wanted[l.ID()]; e != nil {
+			return f(e, record)
+		}
+		return nil
+	})
+}

@@ -150,10 +150,6 @@ func (r *Replay) Run(ctx context.Context) (Sums, error) {
 	defer r.leave(ctx)
 	chosen, sums := r.Plan(book)
 	total := len(chosen)
-	wanted := make(map[string]*Entry, total)
-	for _, e := range chosen {
-		wanted[e.ID()] = e
-	}
 	var batch []item
 	size := 0
 	send := func() error {
@@ -170,12 +166,7 @@ func (r *Replay) Run(ctx context.Context) (Sums, error) {
 		r.Progress(total-sums.Left, total)
 		return nil
 	}
-	err = book.log.each(ctx, func(record *kgo.Record) error {
-		l := Letter{Partition: record.Partition, Offset: record.Offset}
-		e := wanted[l.ID()]
-		if e == nil {
-			return nil
-		}
+	err = book.eachOf(ctx, chosen, func(e *Entry, record *kgo.Record) error {
 		if size+len(record.Value) > transactionBytes && len(batch) > 0 || len(batch) == r.Batch {
 			if err := send(); err != nil {
 				return err

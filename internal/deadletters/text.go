@@ -98,6 +98,33 @@ func (s *Stats) WriteText(w io.Writer) error {
 	return err
 }
 
+// WriteText prints the groups, and why letters would come back, for people.
+func (f *Forecast) WriteText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	known := func(n int) string {
+		if !f.Judged {
+			return "?"
+		}
+		return comma(n)
+	}
+	if len(f.Groups) > 0 {
+		fmt.Fprintln(t, "\nREASON\tFIELD\tPARTITION\tLETTERS\tSTORED\tREFUSED")
+	}
+	for _, g := range f.Groups {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\n", g.Reason, dash(Plain(g.Field)), g.Partition, comma(g.Letters), known(g.Stored), known(g.Refused))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(f.Refusals) > 0 {
+		fmt.Fprintln(t, "\nREFUSED FOR\tFIELD\tLETTERS\tFIRST\tWHY")
+	}
+	for _, again := range f.Refusals {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", again.Reason, dash(Plain(again.Field)), comma(again.Letters), again.First, Plain(again.Message))
+	}
+	return t.Flush()
+}
+
 // ReasonsText lists counts by reason: "2 bad_time, 1 wrong_type".
 func ReasonsText(counts map[string]int) string {
 	parts := make([]string, 0, len(counts))
