@@ -12,6 +12,12 @@ import (
 
 const minute = time.Minute
 
+// byType and funnel are the columns of pairs of panels that share a query.
+const (
+	byType = "page_view\tadd_to_cart\tpurchase\tremove_from_cart\ttotal\n"
+	funnel = "viewed\tadded to cart\tbought\tconversion\n"
+)
+
 // afternoon is a shop whose panels can be worked out by hand.
 func afternoon(t *testing.T) shop {
 	s := newShop(t)
@@ -51,19 +57,45 @@ func TestShopStats(t *testing.T) {
 		answer{"Average order value", 15 * minute, time.Second, "average\n47.5\n"},
 		answer{"Average order value", time.Hour, time.Second, "average\n35.833333333333336\n"},
 		answer{"Active users, last 5 minutes", 15 * minute, time.Second, "users\n4\n"},
-		answer{"Conversion", 15 * minute, time.Second, "conversion\n0.25\n"},
-		answer{"Conversion", 24 * time.Hour, time.Second, "conversion\n0.25\n"},
-		answer{"Conversion", 210 * time.Second, time.Second, "conversion\n0\n"}, // c and k viewed, nobody put anything in after
-		answer{"Conversion funnel", 15 * minute, time.Second, "viewed\tadded to cart\tbought\n4\t2\t1\n"},
+		answer{"Conversion", 15 * minute, time.Second, funnel + "4\t2\t1\t0.25\n"},
+		answer{"Conversion", 24 * time.Hour, time.Second, funnel + "4\t2\t1\t0.25\n"},
+		answer{"Conversion", 210 * time.Second, time.Second, funnel + "2\t0\t0\t0\n"}, // c and k viewed, nobody put anything in after
+		answer{"Conversion funnel", 15 * minute, time.Second, funnel + "4\t2\t1\t0.25\n"},
 		answer{"Abandoned carts", 5 * minute, time.Second, "abandoned\n3\n"}, // f g j
 		answer{"Abandoned carts", 24 * time.Hour, time.Second, "abandoned\n3\n"},
-		answer{"Events", 15 * minute, time.Second, "events\n13\n"},
-		answer{"Events", time.Hour, time.Second, "events\n19\n"},
-		answer{"Events", 24 * time.Hour, time.Second, "events\n20\n"},
-		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n4\t5\t4\t0\n"},
+		answer{"Events", 15 * minute, time.Second, byType + "4\t5\t4\t0\t13\n"},
+		answer{"Events", time.Hour, time.Second, byType + "5\t8\t6\t0\t19\n"},
+		answer{"Events", 24 * time.Hour, time.Second, byType + "5\t9\t6\t0\t20\n"},
+		answer{"Events by type", 15 * minute, time.Second, byType + "4\t5\t4\t0\t13\n"},
 		answer{"Top products", 15 * minute, time.Second, "product\tsold\trevenue\np2\t1\t100\np1\t2\t79.99\np3\t1\t10.01\n"},
 		answer{"Top products", time.Hour, time.Second, "product\tsold\trevenue\np2\t2\t105\np1\t3\t99.99\np3\t1\t10.01\n"},
 	)
+}
+
+// TestFunnelOrder: a step counts if it is later than the one before it, or of the same
+// millisecond, whatever else its user did.
+func TestFunnelOrder(t *testing.T) {
+	s := newShop(t)
+	const again = 90 * time.Second
+	s.store(t,
+		visit{user: "a", kind: "add_to_cart", at: -4 * minute},
+		visit{user: "a", kind: "page_view", at: -3 * minute},
+		visit{user: "a", kind: "purchase", at: -2 * minute}, // between two additions, of which the first comes before the view
+		visit{user: "a", kind: "add_to_cart", at: -again},
+		visit{user: "b", kind: "page_view", at: -4 * minute},
+		visit{user: "b", kind: "add_to_cart", at: -3 * minute},
+		visit{user: "b", kind: "purchase", at: -2 * minute},
+		visit{user: "b", kind: "page_view", at: -again}, // the first view counts
+		visit{user: "b", kind: "add_to_cart", at: -minute},
+		visit{user: "c", kind: "page_view", at: -minute},
+		visit{user: "c", kind: "add_to_cart", at: -minute},
+		visit{user: "c", kind: "purchase", at: -minute},
+		visit{user: "d", kind: "page_view", at: -minute},
+		visit{user: "d", kind: "purchase", at: -time.Second}, // without a cart
+		visit{user: "e", kind: "purchase", at: -2 * minute},
+		visit{user: "e", kind: "add_to_cart", at: -minute},
+	)
+	s.check(t, "order", answer{"Conversion funnel", 15 * minute, time.Second, funnel + "4\t3\t2\t0.5\n"})
 }
 
 // TestShopVariables: a choice narrows every panel that names it, and a hostile one
@@ -75,18 +107,18 @@ func TestShopVariables(t *testing.T) {
 		variables map[string][]string
 		want      string
 	}{
-		"one type":          {"Events", map[string][]string{"type": {"purchase"}}, "events\n4\n"},
-		"two types":         {"Events", map[string][]string{"type": {"purchase", "page_view"}}, "events\n8\n"},
-		"one product":       {"Events", map[string][]string{"product": {"p1"}}, "events\n8\n"},
-		"product and type":  {"Events", map[string][]string{"product": {"p1"}, "type": {"purchase"}}, "events\n2\n"},
-		"all":               {"Events", map[string][]string{"product": {"$__all"}, "type": {"$__all"}}, "events\n13\n"},
-		"types of products": {"Events by type", map[string][]string{"product": {"p2", "p3"}}, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n2\t1\t2\t0\n"},
+		"one type":          {"Events", map[string][]string{"type": {"purchase"}}, byType + "0\t0\t4\t0\t4\n"},
+		"two types":         {"Events", map[string][]string{"type": {"purchase", "page_view"}}, byType + "4\t0\t4\t0\t8\n"},
+		"one product":       {"Events", map[string][]string{"product": {"p1"}}, byType + "2\t4\t2\t0\t8\n"},
+		"product and type":  {"Events", map[string][]string{"product": {"p1"}, "type": {"purchase"}}, byType + "0\t0\t2\t0\t2\n"},
+		"all":               {"Events", map[string][]string{"product": {"$__all"}, "type": {"$__all"}}, byType + "4\t5\t4\t0\t13\n"},
+		"types of products": {"Events by type", map[string][]string{"product": {"p2", "p3"}}, byType + "2\t1\t2\t0\t5\n"},
 		"revenue":           {"Revenue, last 5 minutes", map[string][]string{"product": {"p3"}}, "revenue\n10.01\n"},
 		"order value":       {"Average order value", map[string][]string{"product": {"p1"}}, "average\n39.995\n"},
 		"active users":      {"Active users, last 5 minutes", map[string][]string{"product": {"p2"}}, "users\n1\n"},
 		"top products":      {"Top products", map[string][]string{"product": {"p1"}}, "product\tsold\trevenue\np1\t2\t79.99\n"},
-		"quotes":            {"Events", map[string][]string{"product": {"p1') OR ('1'='1"}}, "events\n0\n"},
-		"unknown product":   {"Events by type", map[string][]string{"product": {"p9"}}, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n"},
+		"quotes":            {"Events", map[string][]string{"product": {"p1') OR ('1'='1"}}, byType},
+		"unknown product":   {"Events by type", map[string][]string{"product": {"p9"}}, byType},
 	} {
 		q := page.Query{From: now.Add(-15 * minute), To: now, Interval: time.Second, Variables: tc.variables}
 		if got := s.run(t, tc.title, q); got != tc.want {
@@ -103,11 +135,11 @@ func TestShopOfNobody(t *testing.T) {
 		answer{"Revenue, last 5 minutes", 15 * minute, time.Second, "revenue\n0\n"},
 		answer{"Average order value", 15 * minute, time.Second, "average\n\\N\n"},
 		answer{"Active users, last 5 minutes", 15 * minute, time.Second, "users\n0\n"},
-		answer{"Conversion", 15 * minute, time.Second, "conversion\n\\N\n"},
-		answer{"Conversion funnel", 15 * minute, time.Second, "viewed\tadded to cart\tbought\n"},
+		answer{"Conversion", 15 * minute, time.Second, funnel},
+		answer{"Conversion funnel", 15 * minute, time.Second, funnel},
 		answer{"Abandoned carts", 15 * minute, time.Second, "abandoned\n0\n"},
-		answer{"Events", 15 * minute, time.Second, "events\n0\n"},
-		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n"},
+		answer{"Events", 15 * minute, time.Second, byType},
+		answer{"Events by type", 15 * minute, time.Second, byType},
 		answer{"Top products", 15 * minute, time.Second, "product\tsold\trevenue\n"},
 	)
 	s.store(t, visit{user: "a", kind: "purchase", product: "p", price: "0.01", at: -minute})
@@ -115,10 +147,10 @@ func TestShopOfNobody(t *testing.T) {
 		answer{"Revenue, last 5 minutes", 15 * minute, time.Second, "revenue\n0.01\n"},
 		answer{"Average order value", 15 * minute, time.Second, "average\n0.01\n"},
 		answer{"Active users, last 5 minutes", 15 * minute, time.Second, "users\n1\n"},
-		answer{"Conversion", 15 * minute, time.Second, "conversion\n\\N\n"},
-		answer{"Conversion funnel", 15 * minute, time.Second, "viewed\tadded to cart\tbought\n0\t0\t0\n"},
-		answer{"Events", 15 * minute, time.Second, "events\n1\n"},
-		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n0\t0\t1\t0\n"},
+		answer{"Conversion", 15 * minute, time.Second, funnel + "0\t0\t0\t\\N\n"},
+		answer{"Conversion funnel", 15 * minute, time.Second, funnel + "0\t0\t0\t\\N\n"},
+		answer{"Events", 15 * minute, time.Second, byType + "0\t0\t1\t0\t1\n"},
+		answer{"Events by type", 15 * minute, time.Second, byType + "0\t0\t1\t0\t1\n"},
 		answer{"Top products", 15 * minute, time.Second, "product\tsold\trevenue\np\t1\t0.01\n"},
 	)
 }
@@ -202,7 +234,7 @@ func TestMidnight(t *testing.T) {
 	if got := s.run(t, "Revenue per minute", q); got != want {
 		t.Errorf("revenue around midnight\n got %s\nwant %s", got, want)
 	}
-	if got, want := s.run(t, "Events", q), "events\n2\n"; got != want {
+	if got, want := s.run(t, "Events", q), byType+"0\t0\t2\t0\t2\n"; got != want {
 		t.Errorf("events around midnight\n got %s\nwant %s", got, want)
 	}
 }
@@ -230,15 +262,15 @@ func TestSentAgain(t *testing.T) {
 	s.check(t, "at once", once...)
 	s.refresh(t, "find_repeated")
 	counts := append(once,
-		answer{"Events", 15 * minute, time.Second, "events\n2\n"},
-		answer{"Events by type", 15 * minute, time.Second, "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n1\t0\t1\t0\n"},
+		answer{"Events", 15 * minute, time.Second, byType + "1\t0\t1\t0\t2\n"},
+		answer{"Events by type", 15 * minute, time.Second, byType + "1\t0\t1\t0\t2\n"},
 	)
 	s.check(t, "once found", counts...)
 	s.refresh(t, "find_repeated")
 	s.refresh(t, "count_events")
 	s.check(t, "found and counted twice", counts...)
 	q := page.Query{From: now.Add(-15 * minute), To: now, Interval: 2 * time.Second, Variables: map[string][]string{"product": {"p1"}}}
-	if got, want := s.run(t, "Events", q), "events\n2\n"; got != want {
+	if got, want := s.run(t, "Events", q), byType+"1\t0\t1\t0\t2\n"; got != want {
 		t.Errorf("of one product\n got %s\nwant %s", got, want)
 	}
 	wall := page.Query{From: time.Now().Add(-15 * minute), To: time.Now().Add(time.Second), Interval: time.Second}
@@ -256,7 +288,7 @@ func TestCounting(t *testing.T) {
 		visit{n: 5, kind: "purchase", at: -3 * minute, stored: -90 * time.Second},
 		visit{n: 2, kind: "page_view", at: -3 * minute}, // in the slice still open
 	)
-	want := "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n32\t0\t5\t0\n"
+	want := byType + "32\t0\t5\t0\t37\n"
 	s.check(t, "before", answer{"Events by type", 15 * minute, time.Second, want})
 	for range 3 {
 		s.refresh(t, "count_events")
@@ -266,7 +298,7 @@ func TestCounting(t *testing.T) {
 		t.Errorf("counted rows: want the 35 that were stored a minute ago, and more")
 	}
 	s.store(t, visit{n: 4, kind: "page_view", at: -10 * minute}) // late
-	want = "page_view\tadd_to_cart\tpurchase\tremove_from_cart\n36\t0\t5\t0\n"
+	want = byType + "36\t0\t5\t0\t41\n"
 	s.check(t, "late", answer{"Events by type", 15 * minute, time.Second, want})
 	s.refresh(t, "count_events")
 	s.check(t, "late, counted", answer{"Events by type", 15 * minute, time.Second, want})

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -12,13 +11,16 @@ type Answer struct {
 	ID int `json:"id"`
 	// At is when it was computed, From and To the range that was asked for, all in
 	// milliseconds since 1970.
-	At       int64    `json:"at"`
-	TookMS   float64  `json:"took_ms"`
-	From     int64    `json:"from"`
-	To       int64    `json:"to"`
-	Interval int64    `json:"interval_ms"`
-	Error    *Failure `json:"error,omitempty"`
-	Fields   []Field  `json:"fields"`
+	At       int64   `json:"at"`
+	TookMS   float64 `json:"took_ms"`
+	From     int64   `json:"from"`
+	To       int64   `json:"to"`
+	Interval int64   `json:"interval_ms"`
+	// PaceMS is how old it may become before a newer one is due, if that is later than
+	// the board's refresh.
+	PaceMS int64    `json:"pace_ms,omitempty"`
+	Error  *Failure `json:"error,omitempty"`
+	Fields []Field  `json:"fields"`
 	// Items are what a stat, bar gauge or pie shows.
 	Items []Item `json:"items,omitempty"`
 	// Total is the sum of a pie's items, as text.
@@ -27,35 +29,22 @@ type Answer struct {
 	took time.Duration
 }
 
-// failed is the answer of a panel that could not be asked for.
+// failed is the answer of a panel that was not asked for, without an error if that is right.
 func (p *Panel) failed(r request, err error) Answer {
 	now := time.Now()
 	from, to := r.bounds(now)
 	return Answer{ID: p.ID, At: now.UnixMilli(), From: from.UnixMilli(), To: to.UnixMilli(), Error: failureOf(err), Fields: []Field{}}
 }
 
-// compute runs a panel's query. Every failure is in the answer.
-func (p *Panel) compute(ctx context.Context, d *database, r request, options map[string][]string) Answer {
-	now := time.Now()
-	from, to := r.bounds(now)
-	a := Answer{ID: p.ID, At: now.UnixMilli(), From: from.UnixMilli(), To: to.UnixMilli(), Fields: []Field{}}
-	if p.Unknown != "" {
-		a.Error = &Failure{Message: p.Unknown}
-		return a
+// answer makes a panel of what its query returned. Every failure is in the answer.
+func (p *Panel) answer(q result) Answer {
+	a := Answer{
+		ID: p.ID, At: q.at.UnixMilli(), From: q.from.UnixMilli(), To: q.to.UnixMilli(), Interval: q.interval.Milliseconds(),
+		TookMS: float64(q.took.Microseconds()) / 1000, Fields: []Field{}, took: q.took,
 	}
-	if p.sql == "" {
-		return a // a row
-	}
-	interval := p.interval(from, to, r.points)
-	a.Interval = interval.Milliseconds()
-	sql, err := Expand(p.sql, Query{From: from, To: to, Interval: interval, Variables: r.variables, Options: options})
-	var columns []column
+	err := q.err
 	if err == nil {
-		columns, a.took, err = d.query(ctx, sql)
-	}
-	a.TookMS = float64(a.took.Microseconds()) / 1000
-	if err == nil {
-		err = p.fill(&a, columns)
+		err = p.fill(&a, q.columns)
 	}
 	a.Error = failureOf(err)
 	return a

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"net/http"
 	"strconv"
@@ -25,6 +26,7 @@ type Server struct {
 	boards  *boards
 	hub     *hub
 	options *optionCache
+	asked   questions
 }
 
 // Config says where the page's data and boards come from.
@@ -50,6 +52,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		ctx: ctx, version: c.Version, db: db, heart: newHeart(ctx, db), cache: newCache(),
 		boards: &boards{shipped: c.Dashboards, folder: c.Folder}, options: newOptionCache(),
+		asked: questions{open: map[string]*question{}},
 	}
 	s.hub = &hub{server: s, views: map[string]*view{}}
 	return s, nil
@@ -153,13 +156,20 @@ func (s *Server) keyOf(b *Board, p *Panel, r request) string {
 	return b.UID + "\x00" + strconv.Itoa(p.ID) + "\x00" + b.stamp + "\x00" + r.key(p)
 }
 
-// compute asks the server, unless it is known not to answer.
+// compute asks the server, unless there is nothing to ask or it is known not to answer.
 func (s *Server) compute(b *Board, p *Panel, r request) Answer {
 	last, _, alive := s.heart.now()
-	if last.down() && p.sql != "" && p.Unknown == "" {
+	switch {
+	case p.Unknown != "":
+		return p.failed(r, errors.New(p.Unknown))
+	case p.sql == "": // a row
+		return p.failed(r, nil)
+	case last.down():
 		return p.failed(r, last.err)
 	}
-	a := p.compute(alive, s.db, r, s.allOptions(b, p, r))
+	key := b.UID + "\x00" + b.stamp + "\x00" + p.sql + "\x00" + r.key(p)
+	a := p.answer(s.asked.join(key, func() result { return p.ask(alive, s.db, r, s.allOptions(b, p, r)) }))
+	a.PaceMS = p.pace(r).Milliseconds()
 	if cause := context.Cause(alive); a.Error != nil && cause != nil && s.ctx.Err() == nil {
 		a.Error = failureOf(cause)
 	}

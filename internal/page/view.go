@@ -185,13 +185,17 @@ func (p *Panel) figure() bool {
 // what it shows, finished buckets, changes no more often but by late events.
 const paces = 10
 
-// pace is how long an answer of the panel is as good as new.
+// pace is how long an answer of the panel is as good as new: for what has no buckets,
+// the panel's own "Min interval".
 func (p *Panel) pace(r request) time.Duration {
-	if p.Type != "timeseries" || !p.bucketed {
+	if !p.bucketed {
+		return p.minInterval
+	}
+	if p.Type != "timeseries" {
 		return 0
 	}
 	from, to := r.bounds(time.Now())
-	return p.interval(from, to, r.points)/paces - beat
+	return p.interval(from, to, r.points) / paces
 }
 
 // tick starts the computation of every panel whose answer is older than age (or, if
@@ -204,7 +208,7 @@ func (s *Server) tick(ctx context.Context, v *view, wanted tickKind, age time.Du
 		}
 		age := age
 		if age > 0 {
-			age = max(age, p.pace(v.request))
+			age = max(age, p.pace(v.request)-beat)
 		}
 		e := s.cache.entry(s.keyOf(v.board, p, v.request))
 		if !v.begin(i, e.due(age, v.at(i))) {

@@ -66,7 +66,7 @@ export class Panel {
 
   // aged says how old the data is where the server computes the panel off the tick.
   aged(at) {
-    const pace = this.panel.type === "timeseries" ? (this.answer?.interval_ms ?? 0) / 10 : 0; // view.go
+    const pace = this.answer?.pace_ms ?? 0;
     const behind = this.answer ? at - this.answer.at - pace : 0;
     this.late.hidden = !(behind > old);
     if (behind > old) say(this.late, age(behind + pace) + " old");
