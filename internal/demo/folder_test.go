@@ -155,7 +155,7 @@ func TestSettlePorts(t *testing.T) {
 	if strings.HasSuffix(free, ":0") {
 		t.Errorf("port 0: got %s, want a free one", free)
 	}
-	if err := settlePorts([]port{{"kafka", &broken}}); err == nil || !strings.HasPrefix(err.Error(), "--kafka: ") {
+	if err := settlePorts([]port{{"kafka", &broken}}); err == nil || err.Error() != `--kafka: want host:port such as 127.0.0.1:9092, got "127.0.0.1"` {
 		t.Errorf("no port: got %v, want the flag", err)
 	}
 	addresses, err := freeAddresses(2)

@@ -23,6 +23,9 @@ type port struct {
 func settlePorts(ports []port) error {
 	var taken, instead []string
 	for _, p := range ports {
+		if _, _, err := net.SplitHostPort(*p.address); err != nil {
+			return fmt.Errorf("--%s: want host:port such as 127.0.0.1:9092, got %q", p.flag, *p.address)
+		}
 		l, err := net.Listen("tcp", *p.address)
 		if err == nil {
 			*p.address = l.Addr().String()

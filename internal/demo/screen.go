@@ -25,11 +25,11 @@ type screen struct {
 	last  time.Time // of the last status line where it cannot be rewritten
 }
 
-// newScreen prints to f, and rewrites if f is a terminal.
+// newScreen prints to f, and rewrites if f is a terminal that can.
 func newScreen(f *os.File) *screen {
 	return &screen{out: f, width: func() int {
 		width, _, err := term.GetSize(int(f.Fd()))
-		if err != nil {
+		if err != nil || os.Getenv("TERM") == "dumb" {
 			return 0
 		}
 		return width

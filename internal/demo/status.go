@@ -69,22 +69,22 @@ type part struct {
 func statusLine(s status, width int) string {
 	parts := []part{
 		{0, clock(s.up)},
-		{0, "produced " + perSecond(s.produced, s.rated)},
-		{0, "stored " + perSecond(s.stored, s.rated)},
-		{1, "lag " + humanize.Comma(s.lag)},
-		{2, "p99 " + seconds(s.freshness)},
-		{3, "| 5 min: revenue " + money(s.revenue)},
-		{4, "views " + count(s.views)},
-		{4, "carts " + count(s.carts)},
-		{4, "purchases " + count(s.purchases)},
+		{2, "produced " + perSecond(s.produced, s.rated)},
+		{1, "stored " + perSecond(s.stored, s.rated)},
+		{3, "lag " + humanize.Comma(s.lag)},
+		{4, "p99 " + seconds(s.freshness)},
+		{5, "| 5 min: revenue " + money(s.revenue)},
+		{6, "views " + count(s.views)},
+		{6, "carts " + count(s.carts)},
+		{6, "purchases " + count(s.purchases)},
 	}
 	if s.removals > 0 {
-		parts = append(parts, part{5, "removals " + count(s.removals)})
+		parts = append(parts, part{7, "removals " + count(s.removals)})
 	}
 	if s.instead != "" {
 		parts = []part{{0, clock(s.up)}, {0, s.instead}}
 	}
-	for rank := 5; rank > 0 && width > 0 && utf8.RuneCountInString(join(parts)) > width; rank-- {
+	for rank := 7; rank > 0 && width > 0 && utf8.RuneCountInString(join(parts)) > width; rank-- {
 		parts = without(parts, rank)
 	}
 	return cut(join(parts), width)

@@ -34,7 +34,10 @@ func TestStatusLine(t *testing.T) {
 		"120 columns": {flowing(), 119, "1m12s  produced 100/s  stored 100/s  lag 1,051  p99 0.58 s  | 5 min: revenue 45,678.91"},
 		"80 columns":  {flowing(), 79, "1m12s  produced 100/s  stored 100/s  lag 1,051  p99 0.58 s"},
 		"50 columns":  {flowing(), 49, "1m12s  produced 100/s  stored 100/s  lag 1,051"},
-		"10 columns":  {flowing(), 10, "1m12s  pro"},
+		"30 columns":  {flowing(), 29, "1m12s  stored 100/s"}, // never a part of a number
+		"10 columns":  {flowing(), 10, "1m12s"},
+		"4 columns":   {flowing(), 4, "1m12"},
+		"trouble, 20": {stuck, 20, "1m12s  clickhouse 12"},
 		"removals":    {removing, 0, full + "  removals 12"},
 		"trouble":     {stuck, 0, "1m12s  clickhouse 127.0.0.1:9000 does not answer"},
 		"nothing yet": {status{}, 0, "0s  produced -/s  stored -/s  lag 0  p99 -  | 5 min: revenue 0.00  views 0  carts 0  purchases 0"},
@@ -95,13 +98,13 @@ func TestWords(t *testing.T) {
 func TestScreen(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Unix(1_000_000, 0)
-	terminal := &screen{out: &out, width: func() int { return 12 }}
+	terminal := &screen{out: &out, width: func() int { return 17 }}
 	terminal.say("banner\n")
 	terminal.status(now, status{up: time.Second})
 	terminal.status(now, status{up: 2 * time.Second})
 	terminal.say("consumer died")
 	terminal.status(now, status{up: 3 * time.Second})
-	want := "banner\n\r1s  produce\x1b[K\r2s  produce\x1b[K\r\x1b[Kconsumer died\n\r3s  produce\x1b[K"
+	want := "banner\n\r1s  stored -/s\x1b[K\r2s  stored -/s\x1b[K\r\x1b[Kconsumer died\n\r3s  stored -/s\x1b[K"
 	if got := out.String(); got != want {
 		t.Errorf("terminal:\n got %q\nwant %q", got, want)
 	}
@@ -143,6 +146,7 @@ func TestPause(t *testing.T) {
 	}{
 		{10 * time.Millisecond, false, 990 * time.Millisecond},
 		{100 * time.Millisecond, false, 2 * time.Second},
+		{5 * time.Second, false, 10 * time.Second}, // a busy machine: the line must not look dead
 		{2 * time.Millisecond, true, 50 * time.Millisecond},
 		{5 * time.Second, true, 5 * time.Second},
 	} {

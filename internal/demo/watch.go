@@ -14,8 +14,10 @@ const (
 	// logCheck is the time between two checks of the logs' sizes.
 	logCheck = time.Minute
 	// maxShare bounds the looks to one part in so many of the time: a table too large
-	// to be read within 50 ms is looked at more rarely.
+	// to be read within 50 ms is looked at more rarely, but not so rarely that the
+	// line looks dead: on a busy machine a look takes long and costs little.
 	maxShare = 20
+	maxPause = 10 * time.Second
 )
 
 // watch shows the numbers until the demo is to stop: ctx has ended, its time is
@@ -63,7 +65,7 @@ func pause(took time.Duration, eager bool) time.Duration {
 	if eager {
 		return max(eagerRefresh, took)
 	}
-	return max(refresh-took, maxShare*took)
+	return max(refresh-took, min(maxShare*took, maxPause))
 }
 
 // look reads the numbers and shows them. A server that does not answer is shown
