@@ -28,7 +28,7 @@ func advise(err error, file string) string {
 		return text + "; `clickstream list` names every component"
 	case strings.Contains(text, "found a tab character"), strings.Contains(text, "found character that cannot start any token"):
 		return text + ": YAML is indented with spaces, not with tabs"
-	case os.IsNotExist(fileError(file)):
+	case file != "" && strings.Contains(text, "open "+file+": no such file"):
 		return text + "; the pipelines of clickstream are in pipelines/"
 	}
 	return text
@@ -67,11 +67,6 @@ func origin(file, line string) string {
 		return "from " + m[1] + " in the environment (" + where + ")"
 	}
 	return where
-}
-
-func fileError(file string) error {
-	_, err := os.Stat(file)
-	return err
 }
 
 // pipelineFile is the file that a command line runs.

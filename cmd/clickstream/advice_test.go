@@ -41,6 +41,7 @@ func TestAdvice(t *testing.T) {
 		"typo by set":             {nil, []string{"-c", produce, "--set", "input.clickstream_simulator.rat=5"}, exitConfig, "rat"},
 		"unknown component":       {nil, []string{"-c", stranger}, exitConfig, "[clickstream_simulatr]; `clickstream list` names every component"},
 		"no such pipeline":        {nil, []string{"-c", "nosuch.yaml"}, exitConfig, "clickstream: nosuch.yaml: open nosuch.yaml: no such file or directory; the pipelines of clickstream are in pipelines/"},
+		"error of a command":      {[]string{"PATH=/nowhere", "XDG_CACHE_HOME=" + folder, "HOME=" + folder}, []string{"engine", "--fetch"}, exitFailure, "clickstream: engine library: npm not found on PATH: install Node.js with npm (Debian and Ubuntu: apt-get install npm; macOS: brew install node)\n"},
 		"nothing":                 {nil, nil, exitUsage, "clickstream: want a command"},
 		"flag of another type":    {nil, []string{"demo", "--for", "soon"}, exitUsage, `demo: --for: want a time such as 30s, got "soon"; `},
 		"flag without a value":    {nil, []string{"broker", "--data"}, exitUsage, "broker: --data: want a value behind it; "},

@@ -39,6 +39,19 @@ func (s *stack) exact() {
 	s.t.Logf("%d records, %d rows, %d dead letters", a.records, a.rows, a.letters)
 }
 
+// endsExact stops the producer, has the consumers store what is left, stops them, and
+// holds table and commits against the topic.
+func (s *stack) endsExact(produce *pipelineProc, consumers ...*pipelineProc) {
+	s.t.Helper()
+	produce.stop()
+	s.drained()
+	for _, consume := range consumers {
+		consume.stop()
+	}
+	s.exact()
+	s.allCommitted()
+}
+
 // grown waits until the table has more rows than now.
 func (s *stack) grown() {
 	s.t.Helper()
@@ -118,11 +131,7 @@ func TestExactlyOnceEngineKilled(t *testing.T) {
 		s.engine.kill()
 		s.startEngine()
 	}
-	produce.stop()
-	s.drained()
-	consume.stop()
-	s.exact()
-	s.allCommitted()
+	s.endsExact(produce, consume)
 }
 
 // TestExactlyOnceAckLost: the rows are stored, the answer never comes.
@@ -177,12 +186,7 @@ func TestExactlyOnceZombie(t *testing.T) {
 		return nil
 	})
 	s.grown()
-	produce.stop()
-	s.drained()
-	first.stop()
-	second.stop()
-	s.exact()
-	s.allCommitted()
+	s.endsExact(produce, first, second)
 }
 
 // TestExactlyOnceStoppedBetweenInserts: a zombie that does not know that its partitions
@@ -201,11 +205,7 @@ func TestExactlyOnceStoppedBetweenInserts(t *testing.T) {
 		first, second = second, first
 		second.stop()
 	}
-	produce.stop()
-	s.drained()
-	first.stop()
-	s.exact()
-	s.allCommitted()
+	s.endsExact(produce, first)
 }
 
 // TestAtLeastOnceIsRefused: a table that promises exactly once takes no rows from a

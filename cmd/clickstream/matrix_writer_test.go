@@ -75,12 +75,7 @@ func TestDrainOfAStoppedWriter(t *testing.T) {
 	}
 	first.signal(syscall.SIGCONT)
 	release()
-	produce.stop()
-	s.drained()
-	first.stop()
-	second.stop()
-	s.exact()
-	s.allCommitted()
+	s.endsExact(produce, first, second)
 }
 
 // TestZombieOfTheSameName: a consumer is stopped in mid-insert and another one is started
@@ -97,11 +92,7 @@ func TestZombieOfTheSameName(t *testing.T) {
 	s.grown()
 	s.grown()
 	first.stop()
-	produce.stop()
-	s.drained()
-	second.stop()
-	s.exact()
-	s.allCommitted()
+	s.endsExact(produce, second)
 }
 
 // TestSlowClickHouse: each answer comes so late that an insert has its rows stored and
@@ -160,9 +151,5 @@ func TestFenceEmptiedWhileRunning(t *testing.T) {
 		}
 		return nil
 	})
-	produce.stop()
-	s.drained()
-	consume.stop()
-	s.exact()
-	s.allCommitted()
+	s.endsExact(produce, consume)
 }
