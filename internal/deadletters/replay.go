@@ -143,11 +143,11 @@ func (r *Replay) Run(ctx context.Context) (Sums, error) {
 	if err != nil {
 		return Sums{}, err
 	}
+	defer r.leave(ctx)
 	if err := r.topicThere(ctx); err != nil {
 		return Sums{}, err
 	}
 	r.learnLimit(ctx)
-	defer r.leave(ctx)
 	chosen, sums := r.Plan(book)
 	total := len(chosen)
 	var batch []item
