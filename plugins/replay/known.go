@@ -101,14 +101,13 @@ func (t *topic) span(ctx context.Context, from map[int32]int64, whole bool) (map
 
 // read gives each record from one offset to another of each partition.
 func (t *topic) read(ctx context.Context, from, to map[int32]int64, each func([]byte)) error {
-	offsets, left := map[int32]kgo.Offset{}, 0
+	offsets, left := map[int32]kgo.Offset{}, map[int32]bool{}
 	for p, end := range to {
 		if from[p] < end {
-			offsets[p] = kgo.NewOffset().At(from[p])
-			left++
+			offsets[p], left[p] = kgo.NewOffset().At(from[p]), true
 		}
 	}
-	if left == 0 {
+	if len(left) == 0 {
 		return nil
 	}
 	reader, err := kgo.NewClient(append(t.opts[:len(t.opts):len(t.opts)],
@@ -117,7 +116,7 @@ func (t *topic) read(ctx context.Context, from, to map[int32]int64, each func([]
 		return err
 	}
 	defer reader.Close()
-	for left > 0 {
+	for len(left) > 0 {
 		fetches := reader.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			return fmt.Errorf("read topic %q back: %w", t.name, err)
@@ -130,14 +129,11 @@ func (t *topic) read(ctx context.Context, from, to map[int32]int64, each func([]
 			return failed
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset >= to[r.Partition] {
-				return
+			if r.Offset >= to[r.Partition]-1 { // beyond it if a log has no record there
+				delete(left, r.Partition)
 			}
-			if !r.Attrs.IsControl() {
+			if r.Offset < to[r.Partition] && !r.Attrs.IsControl() {
 				each(r.Value)
-			}
-			if r.Offset == to[r.Partition]-1 {
-				left--
 			}
 		})
 	}
