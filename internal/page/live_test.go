@@ -233,14 +233,15 @@ func TestSlowPanels(t *testing.T) {
 }
 
 // TestPace: bars of ten minutes are not computed every second, what they show changes
-// with late events only; figures beside them are.
+// with late events only, nor is a figure that asks for a minute; others beside them are.
 func TestPace(t *testing.T) {
 	s := newSite(t, own(t, map[string]string{"own.json": oneBoard("own",
 		onePanel(1, "timeseries", "SELECT $__timeInterval_ms(timestamp) AS time, count() AS events FROM events GROUP BY time ORDER BY time", `"interval": "10m"`),
 		onePanel(2, "stat", "SELECT 1", ""),
+		onePanel(3, "stat", "SELECT 3", `"interval": "1m"`),
 	)}))
 	v := s.watch("board=own")
-	for bars, ones := 0, 0; ones < 4; {
+	for bars, ones, threes := 0, 0, 0; ones < 4; {
 		a := until(v, "panel", func(Answer) bool { return true })
 		if a.Error != nil {
 			t.Fatal(a.Error)
@@ -249,9 +250,49 @@ func TestPace(t *testing.T) {
 			ones++
 			continue
 		}
+		if a.ID == 3 {
+			if threes++; threes > 1 || a.PaceMS != 60_000 {
+				t.Fatalf("the figure of a minute was computed %d times and says %d ms, want once and 60000", threes, a.PaceMS)
+			}
+			continue
+		}
 		if bars++; bars > 1 {
 			t.Fatalf("the bars were computed %d times while the figure was %d times, want once", bars, ones)
 		}
+	}
+}
+
+// TestPanelsShareAQuery: two panels that show columns of the same SQL cost one query a
+// tick, and both know it.
+func TestPanelsShareAQuery(t *testing.T) {
+	const sql = "SELECT sleep(0.2) AS zero, now64(6) AS moment, generateUUIDv4() AS only"
+	show := func(field string) string {
+		return fmt.Sprintf(`"options": {"reduceOptions": {"calcs": ["last"], "fields": "/^%s$/"}}`, field)
+	}
+	s := newSite(t, own(t, map[string]string{"own.json": oneBoard("own",
+		onePanel(1, "stat", sql, show("only")), onePanel(2, "stat", sql, show("only")), onePanel(3, "stat", sql, show("zero")),
+	)}))
+	v := s.watch("board=own")
+	seen := map[string]map[int]bool{} // panels by the value that the server drew
+	until(v, "panel", func(a Answer) bool {
+		if a.Error != nil || len(a.Items) != 1 {
+			t.Fatalf("panel %d: got %+v, %v", a.ID, a.Items, a.Error)
+		}
+		if a.ID == 3 {
+			if a.Items[0].Text != "0" {
+				t.Errorf("another column: got %s, want 0", a.Items[0].Text)
+			}
+			return false
+		}
+		text := a.Items[0].Text
+		if seen[text] == nil {
+			seen[text] = map[int]bool{}
+		}
+		seen[text][a.ID] = true
+		return len(seen[text]) == 2
+	})
+	if len(seen) > 2 {
+		t.Errorf("%d answers until both panels had the same, want them to share the first", len(seen))
 	}
 }
 
