@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -135,22 +133,4 @@ func textOf(c *cli.Context, name string) string {
 
 func tlsOf(c *cli.Context, name string) tables.TLS {
 	return tables.TLS{Enabled: c.Bool(name), CA: textOf(c, name+"-ca"), Cert: textOf(c, name+"-cert"), Key: textOf(c, name+"-key")}
-}
-
-// secret returns the variable, or the content of the file that NAME_FILE names. Other
-// than lookupEnv it says when that file cannot be read: an empty password would be
-// refused with a misleading reason.
-func secret(name string) (string, error) {
-	if value := os.Getenv(name); value != "" {
-		return value, nil
-	}
-	path := os.Getenv(name + "_FILE")
-	if path == "" {
-		return "", nil
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("%s_FILE: %w", name, err)
-	}
-	return strings.TrimRight(string(content), "\r\n"), nil
 }

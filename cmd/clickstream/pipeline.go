@@ -57,6 +57,9 @@ func (p *pipeline) onRun(c *cli.Context) error {
 
 // onConfig is called with the parsed configuration before anything is built.
 func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
+	if err := unreadable.Load(); err != nil {
+		return *err
+	}
 	p.resources = conf.Resources()
 	if root, err := conf.FieldAny(); err == nil {
 		if config, ok := root.(map[string]any); ok && pack.Fits(config) {
