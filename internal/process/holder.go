@@ -19,16 +19,16 @@ func PortHolder(addr string) string {
 		return unknownHolder
 	}
 	if pid := listener(uint16(port)); pid != 0 {
-		return Describe(pid)
+		return describe(pid)
 	}
 	return unknownHolder
 }
 
 const unknownHolder = "another process"
 
-// Describe names the process pid for an error message: its number and, where it
+// describe names the process pid for an error message: its number and, where it
 // can be read, its command.
-func Describe(pid int) string {
+func describe(pid int) string {
 	if command := command(pid); command != "" {
 		return fmt.Sprintf("process %d (%s)", pid, command)
 	}

@@ -49,5 +49,5 @@ func lockHolder(path string) string {
 	if err != nil {
 		return unknownHolder
 	}
-	return Describe(pid)
+	return describe(pid)
 }
