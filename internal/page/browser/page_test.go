@@ -38,7 +38,7 @@ func TestPage(t *testing.T) {
 	services := p.services()
 	for _, name := range []string{
 		"paint", "numbers", "own", "broken", "hostile", "address", "variables", "themes", "phone", "keyboard", "pause", "tables",
-		"fresh", "access", "engine", "link",
+		"fresh", "aged", "access", "engine", "link",
 	} {
 		t.Run(name, func(t *testing.T) { d.run(t, name, "http://"+s.address+"/", services) })
 	}

@@ -42,6 +42,16 @@ async function fifty(stage) {
   return p95;
 }
 
+// aged: a panel that takes 0.5 s rests for 10 s once that is known, and says how old its
+// figure is; the one beside it is new each second.
+export async function aged(stage) {
+  const page = await stage.open("board=slow-board");
+  await stage.until(page, () => {
+    const late = document.querySelector('[data-panel="1"] .late');
+    return !late.hidden && /^[\d.]+ s old$/.test(late.textContent) && document.querySelector('[data-panel="2"] .late').hidden;
+  }, null, 60000);
+}
+
 // engine: a dead database shows within 3 s, in words, and old figures stay, greyed.
 export async function engine(stage) {
   const page = await stage.open(`board=${shop}&range=15m`);
