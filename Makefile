@@ -85,11 +85,12 @@ test-dirt: engine ## Send 1,000,000 records, 60 % of them dirt, and hold each to
 	DIRT_EVENTS=1000000 go test -count=1 -timeout 15m -run 'TestDirt$$' -v ./cmd/clickstream
 
 .PHONY: fuzz
-fuzz: ## Fuzz every parser, a minute each (FUZZTIME=10m)
+fuzz: ## Fuzz every parser, a minute each, and keep what it finds (FUZZTIME=10m FUZZ=FuzzScan)
 	@grep -rlE '^func Fuzz' --include=*_test.go . | while read -r file; do \
-		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]+).*/\1/p' "$$file"); do \
+		for name in $$(sed -nE "s/^func ($${FUZZ:-Fuzz[A-Za-z0-9_]+})\(.*/\1/p" "$$file"); do \
 			echo "== $$name ($$(dirname "$$file"))"; \
-			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $${FUZZTIME:-1m} "./$$(dirname "$$file")"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $${FUZZTIME:-1m} -fuzzminimizetime 10x "./$$(dirname "$$file")"; \
+			go run ./internal/corpus/keep "$$(dirname "$${file#./}")" "$$name"; \
 		done; \
 	done
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"clickstream/internal/corpus"
 )
 
 var scanned = []byte(`{"event_id":"0193a2b4-7c1d-7e3f-8a9b-0c1d2e3f4a5b","event_type":"purchase","user_id":"user_0042","product_id":"prod_123","price":29.99,"timestamp":"2026-01-15T14:30:00.123Z"}`)
@@ -98,6 +100,7 @@ func TestScanAllocatesNothing(t *testing.T) {
 // FuzzScan holds the scanner against encoding/json: the same verdict, but for the
 // strictness that Scanner's comment lists, and the same values.
 func FuzzScan(f *testing.F) {
+	corpus.Add(f)
 	for _, doc := range []string{
 		string(scanned), `{}`, `{"a":1,"a":"x","b":[{"c":null}]}`, `{"a":"\ud83d\ude00\u0000"}`, `{"a":1e400}`,
 		`{"a" : -0.0 , "b" : "\\\"" }`, "{\"a\":\"\xc3\x28\"}", `[1]`, `{"a":tru}`, `{"\u0061":"long enough for eight bytes é"}`,

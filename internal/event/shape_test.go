@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"clickstream/internal/corpus"
 )
 
 // verdict is all that a scanner says about a document.
@@ -52,6 +54,7 @@ func TestShapeOfAnother(t *testing.T) {
 
 // FuzzShape: as TestShape, for any two documents.
 func FuzzShape(f *testing.F) {
+	corpus.Add(f)
 	f.Add(scanned, scanned)
 	f.Add([]byte(`{"a":1,"b":"x"}`), []byte(`{"a":1,"b":"x\n"}`))
 	f.Add([]byte(`{"a":[]}`), []byte(`{"a":[1,2]}`))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"clickstream/config"
+	"clickstream/internal/corpus"
 )
 
 // TestScenarioDefaults: what a file leaves out has the value of config/scenario.yaml.
@@ -119,6 +120,7 @@ func write(t *testing.T, path, text string) {
 
 // FuzzScenario: any text gives a scenario that makes events, or an error.
 func FuzzScenario(f *testing.F) {
+	corpus.Add(f)
 	f.Add(config.Scenario())
 	for _, text := range []string{
 		"", "{}", "catalog: {products: 3, zipf: 4}", "time_factor: 144", "sessions: {page_views: 1, dwell: {shape: 0.3, scale: 24h}}",
