@@ -170,9 +170,14 @@ func (p *proc) awaitLine(pattern string) []string {
 // await polls until check returns nil.
 func await(t testing.TB, what string, check func() error) {
 	t.Helper()
+	awaitWithin(t, patience, what, check)
+}
+
+func awaitWithin(t testing.TB, limit time.Duration, what string, check func() error) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(patience)
+	deadline := time.After(limit)
 	for {
 		err := check()
 		if err == nil {
@@ -181,7 +186,7 @@ func await(t testing.TB, what string, check func() error) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited %s for %s: %v", patience, what, err)
+			t.Fatalf("waited %s for %s: %v", limit, what, err)
 		}
 	}
 }

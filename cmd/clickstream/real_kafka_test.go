@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os/exec"
@@ -52,7 +53,13 @@ func (s *realStack) startKafka() {
 		s.t.Fatal(err)
 	}
 	s.broker = p.ended()
-	s.broker.awaitLine("Kafka Server started")
+	// Three times Java: 4 s on two idle cores, above a minute on two that are busy.
+	awaitWithin(s.t, 3*patience, "Kafka", func() error {
+		if strings.Contains(p.out.String(), "Kafka Server started") {
+			return nil
+		}
+		return errors.New("not started yet")
+	})
 }
 
 // TestRealKafka runs all that a user runs, through both group protocols, on the Kafka
