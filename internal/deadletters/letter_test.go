@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode"
 
+	"clickstream/internal/corpus"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -68,6 +70,7 @@ func TestParse(t *testing.T) {
 // FuzzLetter: whatever is in a record, it can be read, listed and shown, no control
 // character of it reaches the terminal, and its origin survives a mark.
 func FuzzLetter(f *testing.F) {
+	corpus.Add(f)
 	f.Add("malformed_json", "", "want a value at byte 3", "clickstream", "0", "5", "2026-01-15T14:30:00.123Z", "", []byte(`{"a`))
 	f.Add("wrong_type", "price", "want a number", "clickstream", "2", "9223372036854775807", "9999-12-31T23:59:59.999999999Z", "70000", []byte(`{"price":"\u00e9\ud800"}`))
 	f.Add("out_of_range", "pri\x1bce", "", "", "-1", "x", "0000-01-01T00:00:00Z", "-5", []byte("\xff\x00\u202e\x1b[2J"))

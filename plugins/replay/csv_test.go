@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"clickstream/internal/corpus"
 )
 
 // readCSV returns all rows as our reader splits them, and whether all quotes fit.
@@ -86,6 +88,7 @@ func TestLongRow(t *testing.T) {
 // FuzzCSV: what encoding/csv reads, we read; and where we find all quotes in order, it
 // finds the same. However the bytes come, the result is the same, and no byte is lost.
 func FuzzCSV(f *testing.F) {
+	corpus.Add(f)
 	for _, seed := range []string{"a,b\n1,2\n", "\"a\"\"\",\"\r\n\"\r\n", "\"", "a\"\n", "\r\n\r", ",\n,,\n", "\xef\xbb\xbf\"x\"\n", "\"a\nb\",c\n\"d", "a\r"} {
 		f.Add([]byte(seed))
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"clickstream/internal/corpus"
 	"clickstream/internal/event"
 )
 
@@ -174,6 +175,7 @@ func TestParse(t *testing.T) {
 // FuzzNDJSON: whatever the lines hold, each that is not blank is a row, and a row that
 // is mapped is an event that our own reader takes.
 func FuzzNDJSON(f *testing.F) {
+	corpus.Add(f)
 	f.Add([]byte(`{"when":"01/10/2019 08:30","act":"buy","who":7,"what":"a\"b","cost":1e1}` + "\n{}\n"))
 	f.Add([]byte("\xef\xbb\xbf{\"a\":\"\\ud800\"}\r\n\r\n[1]"))
 	c, err := parseYAML("paths: [x]" + ourMapping)
@@ -205,6 +207,7 @@ func FuzzNDJSON(f *testing.F) {
 // FuzzTimePrice: what is taken for a time lies in the years that can be written, what
 // is taken for a price can be written.
 func FuzzTimePrice(f *testing.F) {
+	corpus.Add(f)
 	f.Add("2019-10-01 00:00:00 UTC")
 	f.Add("1569888000.25")
 	f.Add("01/10/2019 08:30")
@@ -221,6 +224,7 @@ func FuzzTimePrice(f *testing.F) {
 
 // FuzzMapping: any YAML is a config or an error.
 func FuzzMapping(f *testing.F) {
+	corpus.Add(f)
 	f.Add("paths: [x]" + ourMapping)
 	f.Add("paths: [x]\npreset: rees46\nkafka: { brokers: [a], topic: t, sasl: { mechanism: PLAIN } }")
 	f.Fuzz(func(t *testing.T, yaml string) {
