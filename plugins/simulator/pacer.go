@@ -12,9 +12,10 @@ const (
 	// burst is how many times the rate events may leave after a stall, until the
 	// schedule is met again.
 	burst = 2
-	// maxBatch is how many events a batch has at most. It spreads what Benthos does
-	// once per batch thin enough to vanish, and keeps a batch below 200 kB.
-	maxBatch = 1000
+	// maxBatch is how many events a batch has at most. It spreads what is done once per
+	// batch, the way to the broker and back above all, thin enough to vanish (1,000 took
+	// 15 % longer), and keeps a batch below the 1 MB that a topic takes at once.
+	maxBatch = 4000
 )
 
 // pacer says how many events are due. It is pure: all times are given to it, as
