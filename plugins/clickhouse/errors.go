@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
@@ -161,6 +162,10 @@ func (c *config) cause(err error) error {
 		return fmt.Errorf("the server does not speak TLS on this port: switch `tls` off, or use the port for TLS (%w)", err)
 	case untrusted(err):
 		return fmt.Errorf("%w: set `tls.root_cas_file` to the authority that signed the certificate, or connect by a name that it holds", err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: is ClickHouse running? (`clickstream engine` starts one)", err)
+	case timeout(err) && strings.Contains(err.Error(), "handshake:"): // the driver says so
+		return fmt.Errorf("%w: it does not answer (if it keeps so: does this port speak %s?)", err, c.speaks())
 	case errors.Is(err, io.EOF):
 		return fmt.Errorf("%w: the server closed the connection (if it keeps doing so: does this port speak %s?)", err, c.speaks())
 	}

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"regexp"
 	"runtime"
@@ -207,4 +208,35 @@ func openFiles(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// TestWrongAddress: the report of an address at which no ClickHouse answers says what
+// to look at.
+func TestWrongAddress(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // as an HTTP port is to the native protocol
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = silent.Close() }()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for want, address := range map[string]net.Addr{
+		"is ClickHouse running?":                    closed.Addr(),
+		"does this port speak the native protocol?": silent.Addr(),
+	} {
+		f, yaml := guarded(t)
+		o := build(t, strings.Replace(yaml, f.Native, address.String(), 1)+"\ninsert_timeout: 1s")
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- o.Connect(ctx) }()
+		eventually(t, want, func() bool { return strings.Contains(trouble(o), want) })
+		cancel()
+		<-done
+		_ = o.Close(context.Background())
+	}
 }
