@@ -26,7 +26,7 @@ build: ## Build bin/clickstream
 
 .PHONY: engine
 engine: tools build ## Fetch the ClickHouse engine (178 MB, once) into the user's cache
-	@bin/clickstream engine --fetch
+	@bin/clickstream engine --fetch >/dev/null # its path, which is for scripts
 
 .PHONY: demo
 demo: engine ## Run everything on this machine, without Docker (ARGS="--rate 1000 --for 30s")
