@@ -239,7 +239,7 @@ func TestDLQSaysWhatIsWrong(t *testing.T) {
 		"unknown":        {nil, "reply", exitUsage, `dlq: want list, stats, show, replay or drop, got "reply"`},
 		"no broker":      {[]string{"KAFKA_BROKERS=" + nowhere}, "list", exitFailure, "dlq list: Kafka at " + nowhere + " does not answer: "},
 		"no broker to":   {[]string{"KAFKA_BROKERS=" + nowhere}, "replay", exitFailure, "dlq replay: Kafka at " + nowhere + " does not answer: "},
-		"no topic":       {nil, "list", exitFailure, "; check --dead-letters-topic, or create it with `clickstream init`"},
+		"no topic":       {nil, "list", exitFailure, " does not exist: check --dead-letters-topic, or create it with `clickstream init`"},
 		"bad topic":      {nil, "list --dead-letters-topic a/b", exitConfig, "dlq list: --dead-letters-topic: want 1 to 249 of the characters"},
 		"same topic":     {nil, "replay --topic clickstream-dead-letters", exitConfig, "dlq replay: --topic: want the topic for events, got"},
 		"unknown reason": {nil, "replay --reason bad", exitUsage, `--reason: want malformed_json, missing_field, `},

@@ -19,6 +19,8 @@ const (
 	fetchTries = 5
 )
 
+var errAbsent = errors.New("does not exist")
+
 // topicLog reads a topic from its start to where it ended when it was opened. It asks
 // by plain fetch requests: their answers tell how far the log was read, so that marks
 // of transactions at the end are not waited for.
@@ -168,7 +170,7 @@ func (l *topicLog) explain(what string, err error) error {
 	next := ""
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
-		next = "; check --dead-letters-topic, or create it with `clickstream init`"
+		return fmt.Errorf("kafka: topic %q %w: check --dead-letters-topic, or create it with `clickstream init`", l.name, errAbsent)
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		next = "; grant the user READ and DESCRIBE on the topic"
 	}

@@ -66,7 +66,7 @@ func newMarks() *marks {
 func readMarks(ctx context.Context, client *kgo.Client, topic string) (*marks, error) {
 	m := newMarks()
 	log, err := openLog(ctx, client, topic)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+	if errors.Is(err, errAbsent) {
 		return m, nil
 	}
 	if err != nil {
