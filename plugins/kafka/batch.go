@@ -53,10 +53,12 @@ type cutter struct {
 // next returns the next batch, or nil when the records are used up. A batch that is
 // not packed keeps the keys and values where franz-go put them.
 func (c *cutter) next() *batch {
-	cut := min(len(c.records), c.session.config.batchRecords)
-	if cut == 0 {
+	if len(c.records) == 0 {
 		return nil
 	}
+	// Evenly: what is left would be a small batch in the memory of a large one.
+	batches := 1 + (len(c.records)-1)/c.session.config.batchRecords
+	cut := 1 + (len(c.records)-1)/batches
 	first, last := c.records[0], c.records[cut-1]
 	b := &batch{part: c.part, records: withoutMarks(c.records[:cut:cut])}
 	c.records = c.records[cut:]
