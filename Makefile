@@ -68,13 +68,14 @@ fault_tests := TestStorm|TestTwoConsumersOneKilled|TestOutageMemory|TestAuditFin
 
 .PHONY: faults
 faults: export KILLS ?= $(if $(MINUTES),,200)
+faults: export OUTAGE ?= 60
 faults: export FAULTS = full
 faults: engine ## Kill, stop and cut everything, then hold each record against the tables (KILLS=200 SEED= MINUTES=)
 	go test -count=1 -timeout 3h -p 1 -v -run '^($(fault_tests))' ./cmd/clickstream ./plugins/kafka ./plugins/clickhouse
 
 .PHONY: faults-nightly
-faults-nightly: ## The same with a thousand kills
-	$(MAKE) faults KILLS=1000
+faults-nightly: ## The same with a thousand kills and five minutes without ClickHouse
+	$(MAKE) faults KILLS=1000 OUTAGE=300
 
 .PHONY: model
 model: ## Run a million random schedules of the exactly-once protocol (SEED=)
@@ -109,7 +110,7 @@ bench-full: engine ## Measure an event's cost in a table of 100 million rows, to
 
 .PHONY: bench-ratio
 bench-ratio: engine ## Hold consume.yaml against bench/limit; fail below half its rows per CPU-second
-	go run ./bench/compare --quick --events 1000000 --rounds 3 --floor 0.5
+	go run ./bench/compare --quick --events 2000000 --rounds 5 --floor 0.5
 
 .PHONY: bench-pure
 bench-pure: ## Run the benchmarks of the pure parts

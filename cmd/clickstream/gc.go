@@ -12,7 +12,7 @@ const (
 	gcPercent = 200
 	// memoryLimit is for the heap; the binary's own pages come on top. Raise it by
 	// GOMEMLIMIT along with max_in_flight_bytes, or the collector never rests.
-	memoryLimit = 210 << 20
+	memoryLimit = 212 << 20
 )
 
 // tuneGC sets these defaults. GOGC and GOMEMLIMIT, which Go itself reads, win.
