@@ -71,7 +71,7 @@ faults: export KILLS ?= $(if $(MINUTES),,200)
 faults: export OUTAGE ?= 60
 faults: export FAULTS = full
 faults: engine ## Kill, stop and cut everything, then hold each record against the tables (KILLS=200 SEED= MINUTES=)
-	go test -count=1 -timeout 3h -p 1 -v -run '^($(fault_tests))' ./cmd/clickstream ./plugins/kafka ./plugins/clickhouse
+	go test -count=1 -timeout 3h -p 2 -v -run '^($(fault_tests))' ./cmd/clickstream ./plugins/kafka ./plugins/clickhouse
 
 .PHONY: faults-nightly
 faults-nightly: ## The same with a thousand kills and five minutes without ClickHouse
