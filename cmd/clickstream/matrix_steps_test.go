@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -85,7 +86,11 @@ func TestKilledAtEachStep(t *testing.T) {
 func (s *stack) atCommit(broker *kfake.Cluster, consume *pipelineProc, lost error) {
 	s.t.Helper()
 	come := make(chan struct{}, 1)
+	var once atomic.Bool // what does not answer a request is asked about the next one, too
 	broker.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if once.Swap(true) {
+			return nil, nil, false
+		}
 		_ = consume.cmd.Process.Signal(syscall.SIGSTOP)
 		come <- struct{}{}
 		return nil, lost, lost != nil
