@@ -7,17 +7,18 @@ import { shop, health } from "./stage.mjs";
 const minutes = 15; // of the range that these scenarios look at: all of the history is in it
 const recent = `timestamp > now64(3) - INTERVAL ${minutes} MINUTE`;
 
-// paint: the page is on the screen within 300 ms. The best load counts, since the
-// machine does other things too: up to twenty are tried until one is fast enough.
+// paint: the page is on the screen within 300 ms. The best of five loads counts,
+// since the machine does other things too.
 export async function paint(stage) {
-  const limit = 300, took = [];
-  while (took.length < 20 && !(took.at(-1) < limit)) {
+  const took = [];
+  for (let i = 0; i < 5; i++) {
     const page = await stage.open(`board=${shop}`);
     took.push(await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime));
     await page.context().close();
   }
+  took.sort((a, b) => a - b);
   stage.log(`first paint ${took.map(Math.round).join(", ")} ms`);
-  assert.ok(took.at(-1) < limit, `first paint took ${took.join(", ")} ms, want < ${limit}`);
+  assert.ok(took[0] < 300, `first paint took ${took.join(", ")} ms, want < 300`);
 }
 
 // numbers: what the shipped board says is what the table says.
