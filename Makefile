@@ -64,18 +64,25 @@ test-clients: engine ## Test with outside clients: needs kcat and curl on the PA
 test-kafka: engine kafka ## Test on a real Apache Kafka, kill -9 of it included (needs Java, Maven)
 	go test -count=1 -tags kafka -timeout 15m -run '^TestRealKafka' -v ./cmd/clickstream
 
-fault_tests := TestStorm|TestTwoConsumersOneKilled|TestOutageMemory|TestAuditFindsPlanted|TestExactlyOnce|TestRebalanceStorm|TestClockSkew|TestRewind|TestTopicCreatedAnew|TestSessionTooShort|TestSignalStorm|TestKilledAtEachStep|TestDrainOfAStoppedWriter|TestZombieOfTheSameName|TestSlowClickHouse|TestFenceEmptied|TestNetworkFaults|TestHalfRequest|TestNoSuchHost|TestReconnectsLeakNothing|TestBrokerErrors|TestThrottled|TestRefusedForItsSize|TestLeadersAndCoordinatorsMove|TestServerRefusesOnce|TestServerAnswers|TestMemoryLimit|TestReadOnlyAtTheStart
+fault_tests := TestStorm|TestTwoConsumersOneKilled|TestAuditFindsPlanted|TestExactlyOnce|TestRebalanceStorm|TestClockSkew|TestRewind|TestTopicCreatedAnew|TestSessionTooShort|TestSignalStorm|TestKilledAtEachStep|TestDrainOfAStoppedWriter|TestZombieOfTheSameName|TestSlowClickHouse|TestFenceEmptied|TestNetworkFaults|TestHalfRequest|TestNoSuchHost|TestReconnectsLeakNothing|TestBrokerErrors|TestThrottled|TestRefusedForItsSize|TestLeadersAndCoordinatorsMove|TestServerRefusesOnce|TestServerAnswers|TestMemoryLimit|TestReadOnlyAtTheStart
 
 .PHONY: faults
-faults: export KILLS ?= $(if $(MINUTES),,200)
-faults: export OUTAGE ?= 60
-faults: export FAULTS = full
-faults: engine ## Kill, stop and cut everything, then hold each record against the tables (KILLS=200 SEED= MINUTES=)
+faults: engine ## Kill, stop and cut everything, then hold each record against the tables (KILLS=200 SEED= MINUTES= OUTAGE=300)
+	$(MAKE) --jobs=2 faults-outage faults-others
+
+# Five minutes in which a consumer waits leave the machine to the others.
+.PHONY: faults-outage faults-others
+faults-outage: export OUTAGE ?= 300
+faults-outage:
+	go test -count=1 -timeout 1h -v -run '^TestOutageMemory$$' ./cmd/clickstream
+faults-others: export KILLS ?= $(if $(MINUTES),,200)
+faults-others: export FAULTS = full
+faults-others:
 	go test -count=1 -timeout 3h -p 2 -v -run '^($(fault_tests))' ./cmd/clickstream ./plugins/kafka ./plugins/clickhouse
 
 .PHONY: faults-nightly
-faults-nightly: ## The same with a thousand kills and five minutes without ClickHouse
-	$(MAKE) faults KILLS=1000 OUTAGE=300
+faults-nightly: ## The same with a thousand kills
+	$(MAKE) faults KILLS=1000
 
 .PHONY: model
 model: ## Run a million random schedules of the exactly-once protocol (SEED=)
