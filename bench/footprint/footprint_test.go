@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -58,4 +61,35 @@ func number(t *testing.T, text, pattern string) float64 {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// A figure with a viewer is worth nothing if the viewer saw nothing.
+func TestViewerWhoIsSentAway(t *testing.T) {
+	if _, err := os.Stat("/proc/self/smaps_rollup"); err != nil {
+		t.Skip("reads /proc/PID/smaps_rollup: Linux only")
+	}
+	for name, c := range map[string]struct {
+		page http.HandlerFunc
+		want string
+	}{
+		"stays": {func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, ""},
+		"hung up":  {func(http.ResponseWriter, *http.Request) {}, "hung up"},
+		"no board": {http.NotFound, "404"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			page := httptest.NewServer(c.page)
+			defer page.Close()
+			var out bytes.Buffer
+			err := footprint(t.Context(), []string{"--pid", strconv.Itoa(os.Getpid()), "--for", "100ms", "--view", page.URL}, &out)
+			if got := fmt.Sprint(err); (err == nil) != (c.want == "") || !strings.Contains(got, c.want) && c.want != "" {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if printed := out.Len() > 0; printed != (c.want == "") {
+				t.Errorf("figures printed: got %v, want %v", printed, c.want == "")
+			}
+		})
+	}
 }

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"slices"
@@ -27,7 +29,8 @@ func main() {
 }
 
 // footprint prints what a process and its children cost: CPU as a share of one core,
-// memory as the sum of their proportional set sizes.
+// memory as the sum of their proportional set sizes; with --view, while somebody looks
+// at the live page.
 func footprint(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("footprint", flag.ContinueOnError)
 	f.SetOutput(out)
@@ -35,6 +38,7 @@ func footprint(ctx context.Context, args []string, out io.Writer) error {
 	after := f.Duration("after", 0, "wait this long first, until it runs evenly")
 	window := f.Duration("for", time.Minute, "measure this long")
 	every := f.Duration("every", 5*time.Second, "pause between two looks at the memory")
+	view := f.String("view", "", "follow the live page's stream at this `URL` meanwhile, as a browser does")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -44,20 +48,68 @@ func footprint(ctx context.Context, args []string, out io.Writer) error {
 	if err := pause(ctx, *after); err != nil {
 		return err
 	}
+	leave := func() error { return nil }
+	if *view != "" {
+		var err error
+		if leave, err = follow(ctx, *view); err != nil {
+			return err
+		}
+	}
 	c := &cost{root: *pid, known: map[identity]*account{}}
 	start := time.Now()
+	err := c.watch(ctx, *window, *every)
+	if err := errors.Join(err, leave()); err != nil {
+		return err
+	}
+	c.print(out, time.Since(start))
+	return nil
+}
+
+// watch looks at the tree until the window is over.
+func (c *cost) watch(ctx context.Context, window, every time.Duration) error {
+	start := time.Now()
 	for done := false; !done; {
-		left := *window - time.Since(start)
+		left := window - time.Since(start)
 		done = left <= 0
 		if err := c.look(); err != nil {
 			return err
 		}
-		if err := pause(ctx, min(*every, left)); err != nil {
+		if err := pause(ctx, min(every, left)); err != nil {
 			return err
 		}
 	}
-	c.print(out, time.Since(start))
 	return nil
+}
+
+// follow is a viewer of the live page until it leaves; that the page hung up before is
+// an error then.
+func follow(ctx context.Context, url string) (leave func() error, _ error) {
+	ctx, stop := context.WithCancel(ctx)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("--view: %w", err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		stop()
+		return nil, fmt.Errorf("--view: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		stop()
+		return nil, errors.Join(fmt.Errorf("--view: GET %s: %s", url, answer.Status), answer.Body.Close())
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, answer.Body)
+		if ctx.Err() == nil {
+			err = fmt.Errorf("--view: %s hung up: %w", url, cmp.Or(err, io.EOF))
+		} else {
+			err = nil // it left
+		}
+		ended <- errors.Join(err, answer.Body.Close())
+	}()
+	return func() error { stop(); return <-ended }, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
