@@ -83,7 +83,7 @@ func (b *block) append(r *row) *event.Rejection {
 		size += len(c.data) - c.mark
 	}
 	if r.at != nil {
-		if len(b.runs) == 0 || b.runs[len(b.runs)-1].source != r.at.Source || r.at.Offset <= b.last {
+		if !b.continues(r.at) {
 			b.runs = append(b.runs, run{r.at.Source, b.rows})
 		}
 		b.last = r.at.Offset
@@ -92,6 +92,16 @@ func (b *block) append(r *row) *event.Rejection {
 	b.bytes += size
 	b.extra += b.scanner.Extra()
 	return nil
+}
+
+// continues reports whether a record belongs to the last run. Within one batch an
+// offset may be missing, but not between two: the batch that has it may come later, and
+// runs that overlap would have to be sorted row by row.
+func (b *block) continues(at *event.Coordinate) bool {
+	if len(b.runs) == 0 || b.runs[len(b.runs)-1].source != at.Source || at.Offset <= b.last {
+		return false
+	}
+	return b.rows > b.filled || at.Offset == b.last+1
 }
 
 // fill gives the rows added since the last time what a whole run of them shares.

@@ -23,12 +23,12 @@ func newGroup(b *block) *group {
 	return &group{block: b, taken: make(chan struct{}), done: make(chan struct{})}
 }
 
-// part is the rows of one caller in one group: messages first to last, without
-// those that were rejected at once, became the rows from row on.
+// part is consecutive messages of one caller that became the rows from row on of one
+// group.
 type part struct {
-	group *group
-	row   int
-	msgs  []int // indexes of the caller's messages
+	group    *group
+	row      int
+	messages rowRange
 }
 
 // reason says why a block was sent: the label of the metric flushes.

@@ -1,6 +1,6 @@
 package clickhouse
 
-// rowRange is the rows lo to hi of a block, without hi.
+// rowRange is the rows lo to hi of a block, or messages of a batch, without hi.
 type rowRange struct{ lo, hi int }
 
 func (r rowRange) len() int { return r.hi - r.lo }

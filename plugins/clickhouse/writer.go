@@ -47,31 +47,34 @@ func newWriter(s *sender, p *plan, c *config) *writer {
 	return w
 }
 
+// call is one call of write: a batch on its way into blocks.
+type call struct {
+	batch    documents
+	todo     []rowRange // messages that are in no block
+	parts    []part     // what is in blocks, while their outcome is awaited
+	rejected rejections
+}
+
 // write adds a batch's rows and returns when each has an outcome: nil, a
 // *service.BatchError that names the rejected ones, or service.ErrEndOfInput when
 // ctx ended first, after which Benthos neither acknowledges nor repeats.
 func (w *writer) write(ctx context.Context, batch documents) error {
-	todo := make([]int, batch.Len())
-	for i := range todo {
-		todo[i] = i
-	}
+	c := &call{batch: batch, todo: []rowRange{{0, batch.Len()}}}
 	w.count(1)
 	defer w.count(-1)
-	var rejected rejections
-	for len(todo) > 0 {
-		parts, err := w.add(ctx, batch, todo, &rejected)
-		if err == nil {
-			todo, err = w.await(ctx, parts, &rejected)
+	for len(c.todo) > 0 {
+		if err := w.add(ctx, c); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := w.await(ctx, c); err != nil {
 			return err
 		}
 	}
-	if len(rejected.index) == 0 {
+	if len(c.rejected.index) == 0 {
 		return nil
 	}
-	w.stats.reject(&rejected, batch)
-	return batch.fail(&rejected)
+	w.stats.reject(&c.rejected, batch)
+	return batch.fail(&c.rejected)
 }
 
 func (w *writer) count(n int) {
@@ -81,66 +84,73 @@ func (w *writer) count(n int) {
 }
 
 // add puts the messages into blocks, as many as it takes.
-func (w *writer) add(ctx context.Context, batch documents, todo []int, rejected *rejections) ([]part, error) {
-	var parts []part
+func (w *writer) add(ctx context.Context, c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(todo) > 0 {
+	for len(c.todo) > 0 {
 		if w.closing {
-			return nil, service.ErrEndOfInput
+			return service.ErrEndOfInput
 		}
 		g := w.open
 		if _, full := g.full(w.pace.limit()); full {
 			if err := w.room(ctx, g); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
 		empty, small := g.block.rows == 0, g.block.bytes < w.large
-		var p part
-		p, todo = w.addSome(g, batch, todo, rejected)
-		if len(p.msgs) > 0 {
-			parts = append(parts, p)
-		}
+		w.addSome(g, c)
 		g.grown = time.Now()
 		if _, full := g.full(w.pace.limit()); full || empty && g.block.rows > 0 || small && g.block.bytes >= w.large {
 			w.wake()
 		}
 	}
-	if n := len(parts); n > 0 {
-		last := parts[n-1].group
+	if n := len(c.parts); n > 0 {
+		last := c.parts[n-1].group
 		if last.waiters++; last.waiters >= w.callers {
 			w.wake()
 		}
 	}
 	w.stats.rowsWaiting(w.waitingRows())
-	return parts, nil
+	return nil
 }
 
-// addSome adds messages until the block is full; it returns those that are left.
-func (w *writer) addSome(g *group, batch documents, todo []int, rejected *rejections) (part, []int) {
-	p := part{group: g, row: g.block.rows, msgs: make([]int, 0, len(todo))}
+// addSome adds the first messages that are to do until the block is full.
+func (w *writer) addSome(g *group, c *call) {
 	limit := w.pace.limit()
 	if g.block.rows == 0 {
 		g.opened = time.Now()
 	}
 	defer g.block.fill()
+	p := part{group: g, row: g.block.rows, messages: rowRange{c.todo[0].lo, c.todo[0].lo}}
 	var r row
-	for n, i := range todo {
+	for i := c.todo[0].lo; i < c.todo[0].hi; i++ {
 		if _, full := g.full(limit); full {
-			return p, todo[n:]
+			break
 		}
-		why := batch.row(i, &r, g.block.plan.letters)
+		why := c.batch.row(i, &r, g.block.plan.letters)
 		if why == nil {
 			why = g.block.append(&r)
 		}
 		if why != nil {
-			rejected.add(i, why)
+			c.rejected.add(i, why)
+			c.took(p)
+			p = part{group: g, row: g.block.rows, messages: rowRange{i + 1, i + 1}}
 			continue
 		}
-		p.msgs = append(p.msgs, i)
+		p.messages.hi++
 	}
-	return p, nil
+	c.took(p)
+	if c.todo[0].lo = p.messages.hi; c.todo[0].len() == 0 {
+		c.todo = c.todo[1:]
+	}
+}
+
+// took notes messages that are in a block.
+func (c *call) took(p part) {
+	if p.messages.len() > 0 {
+		c.parts = append(c.parts, p)
+	}
 }
 
 // room waits, without the lock, until the full group g has been taken.
@@ -155,29 +165,37 @@ func (w *writer) room(ctx context.Context, g *group) error {
 	}
 }
 
-// await returns the messages whose rows have to be built anew.
-func (w *writer) await(ctx context.Context, parts []part, rejected *rejections) (again []int, err error) {
-	for _, p := range parts {
+// await waits for what is in blocks; what has to be built anew is to do again.
+func (w *writer) await(ctx context.Context, c *call) error {
+	for _, p := range c.parts {
 		select {
 		case <-p.group.done:
 		case <-ctx.Done():
-			return nil, service.ErrEndOfInput
+			return service.ErrEndOfInput
 		}
 		if p.group.err != nil {
-			return nil, service.ErrEndOfInput
+			return service.ErrEndOfInput
 		}
-		for k, i := range p.msgs {
-			row := p.row + k
-			if row >= p.group.settled {
-				again = append(again, p.msgs[k:]...)
-				break
-			}
-			if r := p.group.rejected[row]; r != nil {
-				rejected.add(i, r)
-			}
+		c.settle(p)
+	}
+	c.parts = c.parts[:0]
+	return nil
+}
+
+// settle notes the outcome of a part whose group is done.
+func (c *call) settle(p part) {
+	end := min(p.messages.hi, max(p.messages.lo, p.messages.lo+p.group.settled-p.row))
+	if end < p.messages.hi {
+		c.todo = append(c.todo, rowRange{end, p.messages.hi})
+	}
+	if len(p.group.rejected) == 0 {
+		return
+	}
+	for i := p.messages.lo; i < end; i++ {
+		if r := p.group.rejected[p.row+i-p.messages.lo]; r != nil {
+			c.rejected.add(i, r)
 		}
 	}
-	return again, nil
 }
 
 func (w *writer) wake() {
