@@ -117,7 +117,7 @@ bench-full: engine ## Measure an event's cost in a table of 100 million rows, to
 
 .PHONY: bench-ratio
 bench-ratio: engine ## Hold consume.yaml against bench/limit; fail below half its rows per CPU-second
-	go run ./bench/compare --quick --events 2000000 --rounds 5 --floor 0.5
+	go run ./bench/compare --quick --events 4000000 --rounds 5 --floor 0.5
 
 .PHONY: bench-pure
 bench-pure: ## Run the benchmarks of the pure parts

@@ -54,15 +54,19 @@ func (e *SyntaxError) Error() string {
 
 // Scan reads doc; Value then gives its fields. The error is a *SyntaxError, and the
 // values are meaningless after one.
-func (s *Scanner) Scan(doc []byte) error {
-	clear(s.values)
-	if s.shape.known && s.shape.match(doc, s.values) {
+func (s *Scanner) Scan(doc []byte) error { return s.ScanInto(doc, s.values) }
+
+// ScanInto is Scan for a caller who keeps the values of several documents: values has
+// one for each of the names.
+func (s *Scanner) ScanInto(doc []byte, values []Value) error {
+	clear(values)
+	if s.shape.known && s.shape.match(doc, values) {
 		s.extra, s.shape.misses = s.shape.extra, 0
 		return nil
 	}
-	clear(s.values)
+	clear(values)
 	s.extra = 0
-	if f := s.scan(doc); f.code != errNone {
+	if f := s.scan(doc, values); f.code != errNone {
 		return &SyntaxError{Offset: f.at, code: f.code}
 	}
 	if s.shape.misses++; s.shape.misses >= forget {
@@ -71,14 +75,14 @@ func (s *Scanner) Scan(doc []byte) error {
 	return nil
 }
 
-// Value returns the i-th of the names' values; its kind is Absent if the document
-// has no such field.
+// Value returns the i-th of the names' values after Scan; its kind is Absent if the
+// document has no such field.
 func (s *Scanner) Value(i int) Value { return s.values[i] }
 
 // Extra returns how many fields the document held that no name asked for.
 func (s *Scanner) Extra() int { return s.extra }
 
-func (s *Scanner) scan(doc []byte) fault {
+func (s *Scanner) scan(doc []byte, values []Value) fault {
 	i := skipSpace(doc, 0)
 	if i >= len(doc) {
 		return fault{errEnd, i}
@@ -98,7 +102,10 @@ func (s *Scanner) scan(doc []byte) fault {
 		if f.code != errNone {
 			return f
 		}
-		guess = s.keep(doc, key, val, guess)
+		var slot int
+		if slot, guess = s.slot(doc, key, guess); slot >= 0 {
+			values[slot] = Value{val.kind, val.start, val.end}
+		}
 		var last bool
 		if i, last, f = scanSeparator(doc, next, '}'); f.code != errNone {
 			return f
@@ -109,24 +116,23 @@ func (s *Scanner) scan(doc []byte) fault {
 	}
 }
 
-// keep stores a field's value if one of the names asks for it. Producers write
-// their fields in one order, so the name after the last one is tried before the map.
-func (s *Scanner) keep(doc []byte, key, val token, guess int) int {
+// slot returns which of the names a field has, or -1, and what to try first for the
+// field before the next. Producers write their fields in one order, so the name after
+// the last one is tried before the map.
+func (s *Scanner) slot(doc []byte, key token, guess int) (slot, next int) {
 	name := doc[key.start:key.end]
 	if key.kind == Escaped {
 		s.name = AppendText(s.name[:0], name)
 		name = s.name
 	}
-	i := guess
-	if i >= len(s.names) || string(name) != s.names[i] {
-		var ok bool
-		if i, ok = s.index[string(name)]; !ok {
-			s.extra++
-			return guess - 1 // the next field may still be the one that was due
-		}
+	if guess < len(s.names) && string(name) == s.names[guess] {
+		return guess, guess
 	}
-	s.values[i] = Value{val.kind, val.start, val.end}
-	return i
+	if i, ok := s.index[string(name)]; ok {
+		return i, i
+	}
+	s.extra++
+	return -1, guess - 1 // the next field may still be the one that was due
 }
 
 func trailing(doc []byte, i int) fault {

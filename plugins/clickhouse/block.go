@@ -14,7 +14,7 @@ type block struct {
 	plan    *plan
 	columns []column
 	scanner *event.Scanner
-	scratch []byte
+	values  []event.Value // of the documents that are being added
 	rows    int
 	bytes   int // of all columns, in wire form
 	extra   int // fields that no column takes
@@ -35,7 +35,7 @@ type run struct {
 }
 
 func newBlock(p *plan) *block {
-	b := &block{plan: p, columns: make([]column, len(p.bindings)), scanner: event.NewScanner(p.fields), scratch: make([]byte, 0, 1024)}
+	b := &block{plan: p, columns: make([]column, len(p.bindings)), scanner: event.NewScanner(p.fields)}
 	for i := range b.columns {
 		c := &b.columns[i]
 		c.binding = p.bindings[i]
@@ -44,54 +44,78 @@ func newBlock(p *plan) *block {
 			b.sharedWidth += c.width
 		} else {
 			b.own = append(b.own, i)
+			c.zero = make([]byte, c.width)
 		}
 	}
 	return b
 }
 
-// append adds one row, or says why it cannot and leaves nothing of it behind. The
-// rejection never holds what the message holds. After some of them comes fill.
-func (b *block) append(r *row) *event.Rejection {
-	if len(b.plan.fields) > 0 {
-		if err := b.scanner.Scan(r.doc); err != nil {
-			return &event.Rejection{Reason: event.ReasonJSON, Message: err.Error()}
-		}
+// Rows are added a column at a time: so many rows and bytes that documents and values
+// stay in the processor's cache meanwhile.
+const (
+	chunkRows  = 64
+	chunkBytes = 32 << 10
+)
+
+// append adds rows, or says why one of them cannot be and leaves nothing of them behind.
+// The rejection never holds what the message holds. After some rows comes fill.
+func (b *block) append(rows []row) *event.Rejection {
+	extra, why := b.scan(rows)
+	if why != nil {
+		return why
 	}
-	if r.at == nil && len(b.shared) > 0 {
-		return b.columns[b.shared[0]].wantKafka()
-	}
-	size := b.sharedWidth
+	size := len(rows) * b.sharedWidth
 	for n, i := range b.own {
 		c := &b.columns[i]
-		var rejection *event.Rejection
+		before := len(c.data)
 		if c.from == fromField {
-			v := b.scanner.Value(c.slot)
-			if v.Kind == event.Escaped && v.End-v.Start > cap(b.scratch) {
-				b.scratch = make([]byte, 0, 2*(v.End-v.Start))
-			}
-			rejection = c.appendField(v, r.doc, b.scratch)
+			why = c.appendFields(rows, b.values, len(b.plan.fields))
 		} else {
-			rejection = c.appendSource(r)
+			why = c.appendSources(rows)
 		}
-		if rejection != nil {
-			c.data = c.data[:c.mark]
-			for _, k := range b.own[:n] {
-				b.columns[k].undo()
+		if why != nil {
+			for _, k := range b.own[:n+1] {
+				b.columns[k].truncate(b.rows)
 			}
-			return rejection
+			return why
 		}
-		size += len(c.data) - c.mark
+		size += len(c.data) - before
 	}
-	if r.at != nil {
-		if !b.continues(r.at) {
-			b.runs = append(b.runs, run{r.at.Source, b.rows})
+	for i := range rows {
+		b.place(&rows[i].at)
+	}
+	b.bytes += size
+	b.extra += extra
+	return nil
+}
+
+// scan reads the rows' documents, and counts their fields that no column takes.
+func (b *block) scan(rows []row) (extra int, why *event.Rejection) {
+	n := len(b.plan.fields)
+	b.values = slices.Grow(b.values[:0], len(rows)*n)[:len(rows)*n]
+	for i := range rows {
+		if n > 0 {
+			if err := b.scanner.ScanInto(rows[i].doc, b.values[i*n:(i+1)*n]); err != nil {
+				return 0, &event.Rejection{Reason: event.ReasonJSON, Message: err.Error()}
+			}
+			extra += b.scanner.Extra()
 		}
-		b.last = r.at.Offset
+		if rows[i].at.Source == nil && len(b.shared) > 0 {
+			return 0, b.columns[b.shared[0]].wantKafka()
+		}
+	}
+	return extra, nil
+}
+
+// place counts a row, and notes whose it is.
+func (b *block) place(at *event.Coordinate) {
+	if at.Source != nil {
+		if !b.continues(at) {
+			b.runs = append(b.runs, run{at.Source, b.rows})
+		}
+		b.last = at.Offset
 	}
 	b.rows++
-	b.bytes += size
-	b.extra += b.scanner.Extra()
-	return nil
 }
 
 // continues reports whether a record belongs to the last run. Within one batch an

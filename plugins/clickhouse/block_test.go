@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,10 +46,10 @@ func eventsBlock(t testing.TB) *block {
 	return newBlock(p)
 }
 
-func eventRow(doc string) *row {
-	return &row{doc: []byte(doc), at: &event.Coordinate{
+func eventRow(doc string) []row {
+	return []row{{doc: []byte(doc), at: event.Coordinate{
 		Source: &event.Source{Topic: "clickstream", Stream: 7, Partition: 2}, Offset: 11, Time: time.UnixMilli(1768487400456),
-	}}
+	}}}
 }
 
 // conversions are what each type stores of a JSON value, as bytes, or why it does not.
@@ -119,7 +120,7 @@ func TestConvert(t *testing.T) {
 				t.Fatal(err)
 			}
 			b := newBlock(p)
-			rejection := b.append(&row{doc: []byte(`{"f":` + tc.in + `}`)})
+			rejection := b.append([]row{{doc: []byte(`{"f":` + tc.in + `}`)}})
 			if got := outcome(b, rejection); got != tc.want {
 				t.Errorf("%s into %s\n got %s\nwant %s", tc.in, tc.typ, got, tc.want)
 			}
@@ -161,7 +162,7 @@ func TestLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if r := newBlock(p).append(&row{doc: []byte(`{"f":` + tc.in + `}`)}); r != nil {
+		if r := newBlock(p).append([]row{{doc: []byte(`{"f":` + tc.in + `}`)}}); r != nil {
 			got = string(r.Reason) + ": " + r.Message
 		}
 		if got != tc.want {
@@ -193,6 +194,9 @@ func TestBadRowLeavesNothingBehind(t *testing.T) {
 		if r := mixed.append(eventRow(doc)); r == nil || r.Error() != want {
 			t.Errorf("append(%.60s)\n got %v\nwant %s", doc, r, want)
 		}
+		if r := mixed.append([]row{good[0], eventRow(doc)[0], good[0]}); r == nil || r.Error() != want {
+			t.Errorf("append among good ones (%.60s)\n got %v\nwant %s", doc, r, want)
+		}
 		if r := mixed.append(good); r != nil {
 			t.Fatal(r)
 		}
@@ -200,7 +204,7 @@ func TestBadRowLeavesNothingBehind(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	if r := mixed.append(&row{doc: []byte(goodEvent)}); r == nil || r.Reason != event.ReasonMissing {
+	if r := mixed.append([]row{{doc: []byte(goodEvent)}}); r == nil || r.Reason != event.ReasonMissing {
 		t.Errorf("a message without coordinate\n got %v\nwant missing_field", r)
 	}
 	sameBlocks(t, mixed, clean)
@@ -257,7 +261,7 @@ func TestDictionary(t *testing.T) {
 	}
 	b := newBlock(p)
 	for _, v := range []string{`"skipped"`, `"b"`, `null`, `""`, `"b"`, `"a"`} {
-		if r := b.append(&row{doc: []byte(`{"f":` + v + `}`)}); r != nil {
+		if r := b.append([]row{{doc: []byte(`{"f":` + v + `}`)}}); r != nil {
 			t.Fatal(r)
 		}
 	}
@@ -291,13 +295,13 @@ func TestAppendAllocatesNothing(t *testing.T) {
 // included; what an insert does with the block is not in it.
 func BenchmarkBlockAppend(b *testing.B) {
 	blk := eventsBlock(b)
-	r := eventRow(goodEvent)
+	rows := slices.Repeat(eventRow(goodEvent), chunkRows)
 	b.ReportAllocs()
-	for b.Loop() {
-		if blk.append(r) != nil {
+	for n := 0; n < b.N; n += len(rows) {
+		if blk.append(rows) != nil {
 			b.Fatal("rejected")
 		}
-		if blk.rows == 100_000 {
+		if blk.rows >= 100_000 {
 			blk.reset()
 		}
 	}

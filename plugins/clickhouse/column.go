@@ -6,75 +6,104 @@ import (
 	"clickstream/internal/event"
 )
 
-// column gathers the values of one column in wire form, so that a row is taken
+// column gathers the values of one column in wire form, so that rows are taken
 // back by cutting bytes and an insert copies whole columns.
 type column struct {
 	binding
-	data  []byte
-	ends  []uint32 // of a String column: where each row's bytes end in data
-	nulls []byte   // of a Nullable column: 1 for each row that is NULL
-	mark  int      // len(data) before the last row
+	data    []byte
+	ends    []uint32 // of a String column: where each row's bytes end in data
+	nulls   []byte   // of a Nullable column: 1 for each row that is NULL
+	zero    []byte   // what stands for NULL in data
+	scratch []byte   // a text without its escapes
 }
 
 // row is one message on its way into a block.
 type row struct {
 	doc    []byte
-	at     *event.Coordinate // nil: not from Kafka
-	letter event.Rejection   // why another output refused it
+	at     event.Coordinate // without a source: it is not from Kafka
+	letter event.Rejection  // why another output refused it
 }
 
-// appendField adds the value of a JSON field.
-func (c *column) appendField(v event.Value, doc, scratch []byte) *event.Rejection {
-	c.mark = len(c.data)
-	switch v.Kind {
-	case event.Absent, event.Null:
-		if c.nullable {
-			c.appendNull()
-			return nil
+// appendFields adds the column's field of each row's document; values has so many of a
+// document, one document after the other. After a rejection the caller truncates.
+func (c *column) appendFields(rows []row, values []event.Value, ofEach int) *event.Rejection {
+	data, ends := c.data, c.ends
+	for i := range rows {
+		v := values[i*ofEach+c.slot]
+		in := cell{kind: v.Kind, text: rows[i].doc[v.Start:v.End]}
+		null := v.Kind == event.Absent || v.Kind == event.Null
+		switch {
+		case null && !c.nullable:
+			return &event.Rejection{Reason: event.ReasonMissing, Field: c.field, Message: "want a value of type " + c.name + ", got " + v.Kind.String()}
+		case null:
+			data = append(data, c.zero...) // which does not count
+		default:
+			if v.Kind == event.Escaped {
+				c.scratch = event.AppendText(c.scratch[:0], in.text)
+				in = cell{kind: event.String, text: c.scratch}
+			}
+			var why *event.Rejection
+			if data, why = c.convert.append(data, in); why != nil {
+				why.Field = c.field
+				return why
+			}
 		}
-		return &event.Rejection{Reason: event.ReasonMissing, Field: c.field, Message: "want a value of type " + c.name + ", got " + v.Kind.String()}
+		if c.width == 0 {
+			ends = append(ends, uint32(len(data)))
+		}
+		if c.nullable {
+			c.appendNull(null)
+		}
 	}
-	in := cell{kind: v.Kind, text: doc[v.Start:v.End]}
-	if v.Kind == event.Escaped {
-		in = cell{kind: event.String, text: event.AppendText(scratch[:0], in.text)}
-	}
-	var rejection *event.Rejection
-	if c.data, rejection = c.convert.append(c.data, in); rejection != nil {
-		rejection.Field = c.field
-		return rejection
-	}
-	c.seal()
+	c.data, c.ends = data, ends
 	return nil
 }
 
-// appendSource adds what the record itself says.
-func (c *column) appendSource(r *row) *event.Rejection {
-	c.mark = len(c.data)
-	if r.at == nil && c.from >= fromKey {
-		return c.wantKafka()
+func (c *column) appendNull(null bool) {
+	if null {
+		c.nulls = append(c.nulls, 1)
+	} else {
+		c.nulls = append(c.nulls, 0)
 	}
+}
+
+// appendSources adds what each record itself says.
+func (c *column) appendSources(rows []row) *event.Rejection {
+	for i := range rows {
+		if rows[i].at.Source == nil && c.from >= fromKey {
+			return c.wantKafka()
+		}
+		c.data = c.appendSource(c.data, &rows[i])
+		if c.width == 0 {
+			c.ends = append(c.ends, uint32(len(c.data)))
+		}
+		if c.nullable {
+			c.appendNull(false)
+		}
+	}
+	return nil
+}
+
+func (c *column) appendSource(dst []byte, r *row) []byte {
 	switch c.from {
 	case fromReason:
-		c.data = append(c.data, r.letter.Reason...)
+		return append(dst, r.letter.Reason...)
 	case fromRejectedField:
-		c.data = append(c.data, r.letter.Field...)
+		return append(dst, r.letter.Field...)
 	case fromMessage:
-		c.data = append(c.data, r.letter.Message...)
+		return append(dst, r.letter.Message...)
 	case fromValue:
-		c.data = append(c.data, r.doc...)
+		return append(dst, r.doc...)
 	case fromKey:
-		c.data = append(c.data, r.at.Key...)
+		return append(dst, r.at.Key...)
 	case fromTopic:
-		c.data = append(c.data, r.at.Topic...)
+		return append(dst, r.at.Topic...)
 	case fromTime:
-		c.data = c.convert.(moments).appendMoment(c.data, instant(r.at))
+		return c.convert.(moments).appendMoment(dst, instant(&r.at))
 	case fromOffset:
-		c.data = appendInt(c.data, 8, uint64(r.at.Offset))
-	default:
-		panic("clickhouse: no such source: " + strconv.Itoa(int(c.from)))
+		return appendInt(dst, 8, uint64(r.at.Offset))
 	}
-	c.seal()
-	return nil
+	panic("clickhouse: no such source: " + strconv.Itoa(int(c.from)))
 }
 
 func (c *column) wantKafka() *event.Rejection {
@@ -106,31 +135,18 @@ func (c *column) repeat(source *event.Source, n int) {
 	}
 }
 
-// appendNull adds a NULL; the bytes of its value are zero and do not count.
-func (c *column) appendNull() {
-	c.data = append(c.data, make([]byte, c.width)...)
-	c.seal()
-	c.nulls[len(c.nulls)-1] = 1
-}
-
-// seal ends a row whose bytes are in data.
-func (c *column) seal() {
+// truncate leaves the first rows.
+func (c *column) truncate(rows int) {
+	size := rows * c.width
 	if c.width == 0 {
-		c.ends = append(c.ends, uint32(len(c.data)))
+		c.ends = c.ends[:rows]
+		if rows > 0 {
+			size = int(c.ends[rows-1])
+		}
 	}
+	c.data = c.data[:size]
 	if c.nullable {
-		c.nulls = append(c.nulls, 0)
-	}
-}
-
-// undo takes back the last row; it must have been sealed.
-func (c *column) undo() {
-	c.data = c.data[:c.mark]
-	if c.width == 0 {
-		c.ends = c.ends[:len(c.ends)-1]
-	}
-	if c.nullable {
-		c.nulls = c.nulls[:len(c.nulls)-1]
+		c.nulls = c.nulls[:rows]
 	}
 }
 

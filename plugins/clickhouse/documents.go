@@ -46,7 +46,10 @@ func (m *plain) row(i int, r *row, letters bool) *event.Rejection {
 	if err != nil {
 		return &event.Rejection{Reason: event.ReasonJSON, Message: "the message has no bytes"}
 	}
-	*r = row{doc: doc, at: event.CoordinateOf(msg.Context())}
+	*r = row{doc: doc}
+	if at := event.CoordinateOf(msg.Context()); at != nil {
+		r.at = *at
+	}
 	if letters {
 		text, _ := msg.MetaGet("fallback_error")
 		r.letter = event.ParseRejection(text)
@@ -66,14 +69,10 @@ func (m *plain) fail(r *rejections) error {
 type packed struct {
 	*pack.Pack
 	batch service.MessageBatch // the one message
-	at    event.Coordinate     // of the row asked for last
 }
 
 func (p *packed) row(i int, r *row, letters bool) *event.Rejection {
-	*r = row{doc: p.Record(i, &p.at)}
-	if p.at.Source != nil {
-		r.at = &p.at
-	}
+	r.doc = p.Record(i, &r.at)
 	if letters {
 		r.letter = event.ParseRejection("")
 	}

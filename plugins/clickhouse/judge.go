@@ -17,7 +17,7 @@ var ErrLettersOnly = errors.New("it takes refused rows only")
 // safe for concurrent use.
 type Judge struct {
 	block *block
-	at    *event.Coordinate
+	at    event.Coordinate
 	// Table is the one that it judges by, with its database.
 	Table string
 }
@@ -46,11 +46,11 @@ func NewJudge(ctx context.Context, conn api.Conn, database, fields string) (*Jud
 	if p.letters {
 		return nil, ErrLettersOnly
 	}
-	return &Judge{block: newBlock(p), at: &event.Coordinate{Source: &event.Source{}}, Table: c.target()}, nil
+	return &Judge{block: newBlock(p), at: event.Coordinate{Source: &event.Source{}}, Table: c.target()}, nil
 }
 
 // Check returns why a record with this value would be refused, or nil.
 func (j *Judge) Check(value []byte) *event.Rejection {
 	defer j.block.reset()
-	return j.block.append(&row{doc: value, at: j.at})
+	return j.block.append([]row{{doc: value, at: j.at}})
 }

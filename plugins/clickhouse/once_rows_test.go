@@ -25,12 +25,14 @@ func TestRowsAscend(t *testing.T) {
 	}
 	b := eventsBlock(t)
 	for _, batch := range batches {
+		var rows []row
 		for _, offset := range batch.offsets {
-			r := eventRow(goodEvent)
+			r := eventRow(goodEvent)[0]
 			r.at.Source, r.at.Offset = batch.source, offset
-			if why := b.append(r); why != nil {
-				t.Fatal(why)
-			}
+			rows = append(rows, r)
+		}
+		if why := b.append(rows); why != nil {
+			t.Fatal(why)
 		}
 		b.fill()
 	}

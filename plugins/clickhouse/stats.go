@@ -63,7 +63,7 @@ func (s *stats) reject(r *rejections, batch documents) {
 	for n, why := range r.why {
 		s.rejected.Incr(1, string(why.Reason))
 		if batch.row(r.index[n], &rejected, false) == nil {
-			s.tally.letter(rejected.at)
+			s.tally.letter(&rejected.at)
 		}
 	}
 }

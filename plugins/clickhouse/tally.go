@@ -69,7 +69,7 @@ func (t *tally) stored(g *group) {
 
 // letter counts a record that cannot be stored.
 func (t *tally) letter(at *event.Coordinate) {
-	if at == nil {
+	if at.Source == nil {
 		return
 	}
 	t.mu.Lock()

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ type call struct {
 	todo     []rowRange // messages that are in no block
 	parts    []part     // what is in blocks, while their outcome is awaited
 	rejected rejections
+	rows     []row // on their way into a block
 }
 
 // write adds a batch's rows and returns when each has an outcome: nil, a
@@ -122,35 +124,70 @@ func (w *writer) addSome(g *group, c *call) {
 		g.opened = time.Now()
 	}
 	defer g.block.fill()
-	p := part{group: g, row: g.block.rows, messages: rowRange{c.todo[0].lo, c.todo[0].lo}}
-	var r row
-	for i := c.todo[0].lo; i < c.todo[0].hi; i++ {
+	for len(c.todo) > 0 {
 		if _, full := g.full(limit); full {
-			break
+			return
 		}
-		why := c.batch.row(i, &r, g.block.plan.letters)
-		if why == nil {
-			why = g.block.append(&r)
-		}
-		if why != nil {
-			c.rejected.add(i, why)
-			c.took(p)
-			p = part{group: g, row: g.block.rows, messages: rowRange{i + 1, i + 1}}
-			continue
-		}
-		p.messages.hi++
+		first, rows := c.gather(g.block, limit)
+		c.put(g, first, rows)
 	}
-	c.took(p)
-	if c.todo[0].lo = p.messages.hi; c.todo[0].len() == 0 {
+}
+
+// gather returns the rows of the next messages that are to do, as many as go into the
+// block at a time and leave it within the limit. What is no row it rejects.
+func (c *call) gather(b *block, l limit) (first int, rows []row) {
+	todo := &c.todo[0]
+	first = todo.lo
+	most, bytes := min(chunkRows, l.rows-b.rows), min(chunkBytes, l.bytes-b.bytes)
+	c.rows = slices.Grow(c.rows[:0], most)
+	for todo.lo < todo.hi && len(c.rows) < most && bytes > 0 {
+		r := &c.rows[:len(c.rows)+1][len(c.rows)]
+		if why := c.batch.row(todo.lo, r, b.plan.letters); why != nil {
+			if len(c.rows) > 0 {
+				break
+			}
+			c.rejected.add(todo.lo, why)
+			first++
+		} else {
+			c.rows = c.rows[:len(c.rows)+1]
+			bytes -= len(r.doc)
+		}
+		todo.lo++
+	}
+	if todo.len() == 0 {
 		c.todo = c.todo[1:]
+	}
+	return first, c.rows
+}
+
+// put adds the rows of the messages from first on to the group's block: all at once or,
+// if there is a bad one among them, half by half, until it is alone.
+func (c *call) put(g *group, first int, rows []row) {
+	if len(rows) == 0 {
+		return
+	}
+	p := part{group: g, row: g.block.rows, messages: rowRange{first, first + len(rows)}}
+	why := g.block.append(rows)
+	switch half := len(rows) / 2; {
+	case why == nil:
+		c.took(p)
+	case half == 0:
+		c.rejected.add(first, why)
+	default:
+		c.put(g, first, rows[:half])
+		c.put(g, first+half, rows[half:])
 	}
 }
 
 // took notes messages that are in a block.
 func (c *call) took(p part) {
-	if p.messages.len() > 0 {
-		c.parts = append(c.parts, p)
+	if n := len(c.parts); n > 0 {
+		if last := &c.parts[n-1]; last.group == p.group && last.messages.hi == p.messages.lo && last.row+last.messages.len() == p.row {
+			last.messages.hi = p.messages.hi
+			return
+		}
 	}
+	c.parts = append(c.parts, p)
 }
 
 // room waits, without the lock, until the full group g has been taken.
