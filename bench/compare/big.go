@@ -15,7 +15,7 @@ const (
 	bigRows   = 100_000_000
 	bigRate   = 50_000 // events a second, for bigWindow
 	bigWindow = 2 * time.Minute
-	bigRounds = 2
+	bigRounds = 3
 	// idle is how long no merge may run before the filled table counts as settled.
 	idle      = 10 * time.Second
 	idleLimit = 10 * time.Minute
