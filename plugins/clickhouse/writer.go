@@ -2,11 +2,8 @@ package clickhouse
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
-
-	"clickstream/internal/event"
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 )
@@ -46,15 +43,6 @@ func newWriter(s *sender, p *plan, c *config) *writer {
 		kick: make(chan struct{}, 1), quit: make(chan struct{}), gone: make(chan struct{}),
 	}
 	return w
-}
-
-// call is one call of write: a batch on its way into blocks.
-type call struct {
-	batch    documents
-	todo     []rowRange // messages that are in no block
-	parts    []part     // what is in blocks, while their outcome is awaited
-	rejected rejections
-	rows     []row // on their way into a block
 }
 
 // write adds a batch's rows and returns when each has an outcome: nil, a
@@ -133,63 +121,6 @@ func (w *writer) addSome(g *group, c *call) {
 	}
 }
 
-// gather returns the rows of the next messages that are to do, as many as go into the
-// block at a time and leave it within the limit. What is no row it rejects.
-func (c *call) gather(b *block, l limit) (first int, rows []row) {
-	todo := &c.todo[0]
-	first = todo.lo
-	most, bytes := min(chunkRows, l.rows-b.rows), min(chunkBytes, l.bytes-b.bytes)
-	c.rows = slices.Grow(c.rows[:0], most)
-	for todo.lo < todo.hi && len(c.rows) < most && bytes > 0 {
-		r := &c.rows[:len(c.rows)+1][len(c.rows)]
-		if why := c.batch.row(todo.lo, r, b.plan.letters); why != nil {
-			if len(c.rows) > 0 {
-				break
-			}
-			c.rejected.add(todo.lo, why)
-			first++
-		} else {
-			c.rows = c.rows[:len(c.rows)+1]
-			bytes -= len(r.doc)
-		}
-		todo.lo++
-	}
-	if todo.len() == 0 {
-		c.todo = c.todo[1:]
-	}
-	return first, c.rows
-}
-
-// put adds the rows of the messages from first on to the group's block: all at once or,
-// if there is a bad one among them, half by half, until it is alone.
-func (c *call) put(g *group, first int, rows []row) {
-	if len(rows) == 0 {
-		return
-	}
-	p := part{group: g, row: g.block.rows, messages: rowRange{first, first + len(rows)}}
-	why := g.block.append(rows)
-	switch half := len(rows) / 2; {
-	case why == nil:
-		c.took(p)
-	case half == 0:
-		c.rejected.add(first, why)
-	default:
-		c.put(g, first, rows[:half])
-		c.put(g, first+half, rows[half:])
-	}
-}
-
-// took notes messages that are in a block.
-func (c *call) took(p part) {
-	if n := len(c.parts); n > 0 {
-		if last := &c.parts[n-1]; last.group == p.group && last.messages.hi == p.messages.lo && last.row+last.messages.len() == p.row {
-			last.messages.hi = p.messages.hi
-			return
-		}
-	}
-	c.parts = append(c.parts, p)
-}
-
 // room waits, without the lock, until the full group g has been taken.
 func (w *writer) room(ctx context.Context, g *group) error {
 	w.mu.Unlock()
@@ -219,22 +150,6 @@ func (w *writer) await(ctx context.Context, c *call) error {
 	return nil
 }
 
-// settle notes the outcome of a part whose group is done.
-func (c *call) settle(p part) {
-	end := min(p.messages.hi, max(p.messages.lo, p.messages.lo+p.group.settled-p.row))
-	if end < p.messages.hi {
-		c.todo = append(c.todo, rowRange{end, p.messages.hi})
-	}
-	if len(p.group.rejected) == 0 {
-		return
-	}
-	for i := p.messages.lo; i < end; i++ {
-		if r := p.group.rejected[p.row+i-p.messages.lo]; r != nil {
-			c.rejected.add(i, r)
-		}
-	}
-}
-
 func (w *writer) wake() {
 	select {
 	case w.kick <- struct{}{}:
@@ -248,15 +163,4 @@ func (w *writer) waitingRows() int {
 		n += w.inflight.block.rows
 	}
 	return n
-}
-
-// rejections are the messages of one batch that cannot be stored.
-type rejections struct {
-	index []int
-	why   []*event.Rejection
-}
-
-func (r *rejections) add(i int, why *event.Rejection) {
-	r.index = append(r.index, i)
-	r.why = append(r.why, why)
 }
