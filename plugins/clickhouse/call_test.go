@@ -1,0 +1,77 @@
+package clickhouse
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/redpanda-data/benthos/v4/public/service"
+)
+
+// TestBadRowsAnywhere: bad rows anywhere in a batch, more of them than good ones or none,
+// blocks that end anywhere in it, and a server that refuses some of the rest: each bad row
+// is named once, and every other row is stored once, in its place.
+func TestBadRowsAnywhere(t *testing.T) {
+	random := seeded(t)
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			share, most := random.Float64(), 1+random.IntN(3*chunkRows)
+			if random.IntN(2) == 0 {
+				share *= 0.05
+			}
+			l := &ledger{outcome: func(rows []byte) error {
+				if slices.Contains(rows, 13) {
+					return &driver.Exception{Code: 469}
+				}
+				return nil
+			}}
+			c := base1()
+			c.maxRows = most
+			w := bench(t, c, l)
+			batch := numbers(random.IntN(256), 1+random.IntN(5*chunkRows))
+			var want, good []string
+			for i := range batch {
+				doc, _ := batch[i].AsBytes()
+				n := string(doc[len(`{"n":`) : len(doc)-1])
+				switch {
+				case random.Float64() < share:
+					bad := []string{"{", `{"n":-1}`, `{"n":"7"}`, `{}`, `[7]`}[random.IntN(5)]
+					batch[i] = service.NewMessage([]byte(bad))
+					want = append(want, strconv.Itoa(i))
+				case n == "13":
+					want = append(want, strconv.Itoa(i))
+				default:
+					good = append(good, n)
+				}
+			}
+			var failed, stored []string
+			index := batch.Index()
+			if err := w.write(t.Context(), documentsOf(batch)); err != nil {
+				failed = failedIndexes(t, index, err)
+			}
+			for _, n := range slices.Concat(l.blocks...) {
+				stored = append(stored, strconv.Itoa(int(n)))
+			}
+			if got, want := fmt.Sprint(failed, stored), fmt.Sprint(want, good); got != want {
+				t.Fatalf("share %.2f, blocks of %d: failed, stored\n got %s\nwant %s", share, most, got, want)
+			}
+		})
+	}
+}
+
+func failedIndexes(t *testing.T, index *service.Indexer, err error) (all []string) {
+	failed, ok := err.(*service.BatchError) //nolint:errorlint // as the output returns it
+	if !ok {
+		t.Fatal(err)
+	}
+	failed.WalkMessagesIndexedBy(index, func(i int, _ *service.Message, err error) bool {
+		if err != nil {
+			all = append(all, strconv.Itoa(i))
+		}
+		return true
+	})
+	return all
+}
