@@ -60,10 +60,11 @@ func (c *call) put(g *group, first int, rows []row) {
 	}
 }
 
-// took notes messages that are in a block.
+// took notes messages that are in a block. The writer's lock is held as long as a group
+// is added to, so that messages which follow each other are rows that do.
 func (c *call) took(p part) {
 	if n := len(c.parts); n > 0 {
-		if last := &c.parts[n-1]; last.group == p.group && last.messages.hi == p.messages.lo && last.row+last.messages.len() == p.row {
+		if last := &c.parts[n-1]; last.group == p.group && last.messages.hi == p.messages.lo {
 			last.messages.hi = p.messages.hi
 			return
 		}

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -38,8 +39,12 @@ func TestBadRowsAnywhere(t *testing.T) {
 				n := string(doc[len(`{"n":`) : len(doc)-1])
 				switch {
 				case random.Float64() < share:
-					bad := []string{"{", `{"n":-1}`, `{"n":"7"}`, `{}`, `[7]`}[random.IntN(5)]
-					batch[i] = service.NewMessage([]byte(bad))
+					bad := []string{"{", `{"n":-1}`, `{"n":"7"}`, `{}`, `[7]`, ""}[random.IntN(6)]
+					if bad == "" {
+						batch[i].SetError(errors.New("a processor's"))
+					} else {
+						batch[i] = service.NewMessage([]byte(bad))
+					}
 					want = append(want, strconv.Itoa(i))
 				case n == "13":
 					want = append(want, strconv.Itoa(i))
