@@ -120,8 +120,8 @@ bench-ratio: engine ## Hold consume.yaml against bench/limit; fail below half it
 	go run ./bench/compare --quick --events 4000000 --rounds 5 --floor 0.5
 
 .PHONY: bench-pure
-bench-pure: ## Run the benchmarks of the pure parts
-	go test -run '^$$' -bench . -benchmem ./internal/event/... ./plugins/... ./bench/limit
+bench-pure: ## Run the benchmarks of the pure parts (BENCHTIME=1s)
+	go test -run '^$$' -bench . -benchtime $(or $(BENCHTIME),1s) -benchmem ./internal/event/... ./plugins/... ./bench/limit
 
 .PHONY: bench-footprint
 bench-footprint: engine ## Print CPU and memory of a demo at 100 events/s after ten minutes (VIEW=clickstream-shop)

@@ -16,7 +16,9 @@ const (
 	bigRate   = 50_000 // events a second, for bigWindow
 	bigWindow = 2 * time.Minute
 	bigRounds = 3
-	// idle is how long no merge may run before the filled table counts as settled.
+	// lately is more than any view looks back.
+	lately = 20 * time.Minute
+	// idle is how long nothing may run before the filled table counts as settled.
 	idle      = 10 * time.Second
 	idleLimit = 10 * time.Minute
 )
@@ -59,38 +61,46 @@ func big(ctx context.Context, o options) error {
 	})
 }
 
-// fillTable makes a table of bigRows rows like those that come by Kafka, all in
-// today's partition, and waits until the server has merged them.
+// fillTable makes a table of bigRows rows like those that come by Kafka, stored evenly
+// over today until lately, all in today's partition, and waits until the server has
+// merged and counted them.
 func fillTable(ctx context.Context, s *stage.Stage, o options, database string) error {
 	if err := s.Database(ctx, database, stage.Guarded); err != nil {
 		return err
 	}
-	fill := fmt.Sprintf(`INSERT INTO %[1]s.events (event_id, event_type, user_id, product_id, price, timestamp, received_at, _partition, _offset)
+	// Rows that were all stored just now would be what the views look at every few seconds.
+	last := time.Now().UTC().Add(-lately)
+	span := last.Sub(last.Truncate(24 * time.Hour))
+	if time.Now().UTC().Day() != last.Day() || span < time.Hour {
+		return fmt.Errorf("the rows have to be in today's partition, stored %s ago and before: not at this hour, UTC", lately)
+	}
+	fill := fmt.Sprintf(`INSERT INTO %[1]s.events (event_id, event_type, user_id, product_id, price, timestamp, received_at, inserted_at, _partition, _offset)
+		WITH fromUnixTimestamp64Milli(toInt64(%[3]d - intDiv((%[2]d - number) * %[4]d, %[2]d)), 'UTC') AS at
 		SELECT generateUUIDv4(), multiIf(rand(1) %% 1000 < 940, 'page_view', rand(1) %% 1000 < 987, 'add_to_cart', 'purchase'),
 			format('user_{}', leftPad(toString(rand(2) %% 500 + 1), 4, '0')), format('prod_{}', leftPad(toString(rand(3) %% 200 + 1), 3, '0')),
-			toDecimal64((rand(3) %% 200 + 1) * 0.47 + 3, 4), now64(3) - toIntervalMillisecond(%[2]d - number), now64(3) - toIntervalMillisecond(%[2]d - number),
+			toDecimal64((rand(3) %% 200 + 1) * 0.47 + 3, 4), at, at, at,
 			number %% 3, intDiv(number, 3)
-		FROM numbers(%[2]d)`, database, bigRows)
+		FROM numbers(%[2]d)`, database, bigRows, last.UnixMilli(), span.Milliseconds())
 	if err := s.Conn.Exec(ctx, fill); err != nil {
 		return fmt.Errorf("fill %s.events: %w", database, err)
 	}
 	o.say("%s rows are in", report.Count(bigRows))
 	for quiet, end := time.Now(), time.Now().Add(idleLimit); time.Since(quiet) < idle; {
-		var merges uint64
-		if err := s.Conn.QueryRow(ctx, "SELECT count() FROM system.merges").Scan(&merges); err != nil {
+		var busy uint64
+		if err := s.Conn.QueryRow(ctx, "SELECT (SELECT count() FROM system.merges) + (SELECT countIf(status = 'Running') FROM system.view_refreshes)").Scan(&busy); err != nil {
 			return err
 		}
-		if merges > 0 {
+		if busy > 0 {
 			quiet = time.Now()
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("merges of %s.events: still running after %s", database, idleLimit)
+			return fmt.Errorf("merges and views of %s.events: still running after %s", database, idleLimit)
 		}
 		if err := pause(ctx, time.Second); err != nil {
 			return err
 		}
 	}
-	o.say("and merged")
+	o.say("merged and counted")
 	return nil
 }
 

@@ -316,6 +316,7 @@ func BenchmarkFill(b *testing.B) {
 			b.Fatal(r)
 		}
 	}
+	blk.fill()
 	s := newServer(eventsConfig(), nil)
 	b.ReportAllocs()
 	for b.Loop() {
