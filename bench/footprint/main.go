@@ -81,35 +81,41 @@ func (c *cost) watch(ctx context.Context, window, every time.Duration) error {
 	return nil
 }
 
-// follow is a viewer of the live page until it leaves; that the page hung up before is
-// an error then.
+// follow starts a viewer of the live page, who stays until leave is called; that the
+// page hung up before is an error then.
 func follow(ctx context.Context, url string) (leave func() error, _ error) {
 	ctx, stop := context.WithCancel(ctx)
+	joined, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- view(ctx, url, joined) }()
+	select {
+	case <-joined:
+		return func() error { stop(); return <-ended }, nil
+	case err := <-ended:
+		defer stop()
+		return nil, cmp.Or(err, ctx.Err())
+	}
+}
+
+// view reads the page's stream until ctx ends.
+func view(ctx context.Context, url string, joined chan<- struct{}) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		stop()
-		return nil, fmt.Errorf("--view: %w", err)
+		return fmt.Errorf("--view: %w", err)
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		stop()
-		return nil, fmt.Errorf("--view: %w", err)
+		return fmt.Errorf("--view: %w", err)
 	}
+	defer func() { _ = answer.Body.Close() }() // it was read
 	if answer.StatusCode != http.StatusOK {
-		stop()
-		return nil, errors.Join(fmt.Errorf("--view: GET %s: %s", url, answer.Status), answer.Body.Close())
+		return fmt.Errorf("--view: GET %s: %s", url, answer.Status)
 	}
-	ended := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(io.Discard, answer.Body)
-		if ctx.Err() == nil {
-			err = fmt.Errorf("--view: %s hung up: %w", url, cmp.Or(err, io.EOF))
-		} else {
-			err = nil // it left
-		}
-		ended <- errors.Join(err, answer.Body.Close())
-	}()
-	return func() error { stop(); return <-ended }, nil
+	close(joined)
+	_, err = io.Copy(io.Discard, answer.Body)
+	if ctx.Err() != nil {
+		return nil // it left
+	}
+	return fmt.Errorf("--view: %s hung up: %w", url, cmp.Or(err, io.EOF))
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -68,7 +68,7 @@ func TestBadRowsAnywhere(t *testing.T) {
 }
 
 func failedIndexes(t *testing.T, index *service.Indexer, err error) (all []string) {
-	failed, ok := err.(*service.BatchError) //nolint:errorlint // as the output returns it
+	failed, ok := err.(*service.BatchError)
 	if !ok {
 		t.Fatal(err)
 	}
