@@ -66,38 +66,44 @@ func Start(t testing.TB, upstream string) *Proxy {
 
 func start(t testing.TB, listen, upstream string) *Proxy {
 	t.Helper()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := &Proxy{t: t, proxy: toxiproxy.NewProxy(server, "proxy", listen, upstream)}
-	if err := p.proxy.Start(); err != nil {
+	p := &Proxy{t: t}
+	if err := p.open(listen, upstream); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.proxy.Stop)
+	t.Cleanup(func() { p.proxy.Stop() })
 	return p
+}
+
+func (p *Proxy) open(listen, upstream string) error {
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	p.proxy = toxiproxy.NewProxy(server, "proxy", listen, upstream)
+	return p.proxy.Start()
 }
 
 // Address is where clients connect.
 func (p *Proxy) Address() string { return p.proxy.Listen }
 
 // Break lets a fault meet every connection, those that are open too, until the
-// returned function is called.
+// returned function is called. That ends the connections: to take a toxic away from
+// them blocks for ever if one ends at that moment (toxiproxy 2.12.0).
 func (p *Proxy) Break(f Fault) (heal func()) {
 	p.t.Helper()
 	if f.kind == "" {
 		p.proxy.Stop()
-		return func() {
-			if err := p.proxy.Start(); err != nil {
-				p.t.Error(err)
-			}
-		}
+		return p.renew
 	}
 	toxic := fmt.Sprintf(`{"name": "fault", "type": %q, "stream": %q, "attributes": {%s}}`, f.kind, f.direction, f.attributes)
 	if _, err := p.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
 		p.t.Fatal(err)
 	}
-	return func() {
-		if err := p.proxy.Toxics.RemoveToxic(p.t.Context(), "fault"); err != nil {
-			p.t.Error(err)
-		}
+	return p.renew
+}
+
+// renew puts another proxy in the place of this one.
+func (p *Proxy) renew() {
+	p.proxy.Stop()
+	if err := p.open(p.proxy.Listen, p.proxy.Upstream); err != nil {
+		p.t.Error(err)
 	}
 }
 
