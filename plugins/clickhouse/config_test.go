@@ -52,7 +52,7 @@ limits: {price: {min: 0, max: 1000000000000}, rate: {max: 1.5e300}, at: {min: "1
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(c.addresses, c.limits["price"], len(c.limits["rate"].max), c.limits["at"], c.maxRows, c.maxBytes, c.flushInterval, c.maxInFlight)
-	if want := "[a:1 b:2 c:3] {0 1000000000000} 301 {1970-01-01T00:00:00Z } 250000 16777216 500ms 256"; got != want {
+	if want := "[a:1 b:2 c:3] {0 1000000000000} 301 {1970-01-01T00:00:00Z } 250000 15728640 500ms 256"; got != want {
 		t.Errorf("config\n got %s\nwant %s", got, want)
 	}
 }

@@ -37,7 +37,7 @@ func inputSpec() *service.ConfigSpec {
 			service.NewIntField("max_batch_records").Default(5000).Advanced().
 				Description("The most records a batch holds. A batch is a run of consecutive records of one partition; what a fetch brings is cut evenly.").
 				LintRule(`root = if this.number() < 1 { ["max_batch_records: want 1 or more"] }`),
-			service.NewIntField("max_in_flight_bytes").Default(64<<20).Advanced().
+			service.NewIntField("max_in_flight_bytes").Default(60<<20).Advanced().
 				Description("How much may be read and not yet acknowledged before reading stops: keys, values, and what the pipeline needs to carry each record, which is 512 bytes, or 48 if nothing lies between this input and the outputs of this project.").
 				LintRule(`root = if this.number() < 1048576 { ["max_in_flight_bytes: want 1048576 or more"] }`),
 			service.NewIntField("fetch_max_bytes").Default(2<<20).Advanced().
