@@ -24,6 +24,7 @@ type block struct {
 	own         []int // columns with a value of each row's own
 	shared      []int // columns with one value for a whole run, filled in by fill
 	sharedWidth int   // of a row in all of them
+	fixedWidth  int   // of a row in all columns but texts
 	filled      int   // rows that they have
 }
 
@@ -39,6 +40,7 @@ func newBlock(p *plan) *block {
 	for i := range b.columns {
 		c := &b.columns[i]
 		c.binding = p.bindings[i]
+		b.fixedWidth += c.width
 		if c.shared() {
 			b.shared = append(b.shared, i)
 			b.sharedWidth += c.width

@@ -16,7 +16,8 @@ type call struct {
 }
 
 // gather returns the rows of the next messages that are to do, as many as go into the
-// block at a time and leave it within the limit. What is no row it rejects.
+// block at a time and leave it within the limit, but one at least. What is no row it
+// rejects.
 func (c *call) gather(b *block, l limit) (first int, rows []row) {
 	todo := &c.todo[0]
 	first = todo.lo
@@ -32,7 +33,7 @@ func (c *call) gather(b *block, l limit) (first int, rows []row) {
 			c.rejected.add(todo.lo, why)
 			first++
 		}
-		bytes -= len(r.doc)
+		bytes -= len(r.doc) + len(r.at.Key) + b.fixedWidth // texts are parts of the first two
 		todo.lo++
 	}
 	if todo.len() == 0 {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
+
+	"clickstream/internal/event"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/redpanda-data/benthos/v4/public/service"
@@ -79,4 +82,40 @@ func failedIndexes(t *testing.T, index *service.Indexer, err error) (all []strin
 		return true
 	})
 	return all
+}
+
+// TestBytesOfABlock: a block takes rows until it has max_bytes, so that only its last row
+// exceeds them, whatever rows consist of: nothing but numbers, long texts, long keys.
+func TestBytesOfABlock(t *testing.T) {
+	random := seeded(t)
+	columns := []tableColumn{{"n", "UInt64", ""}, {"m", "Nullable(UInt64)", ""}, {"s", "String", ""}, {"k", "String", ""}}
+	p, err := newPlan(&config{table: "t", columns: map[string]string{"n": "n", "m": "m", "s": "s", "@key": "k"}}, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		longest, most := 1<<random.IntN(18), 1+random.IntN(1<<18)
+		source, sizes := &event.Source{}, []int{}
+		var batch service.MessageBatch
+		for range 1 + random.IntN(500) {
+			text, key := random.IntN(longest), random.IntN(longest)
+			at := &event.Record{Context: t.Context(), Coordinate: event.Coordinate{Source: source, Key: make([]byte, key)}}
+			batch = append(batch, service.NewMessageWithContext(at, fmt.Appendf(nil, `{"n":1,"s":%q}`, strings.Repeat("x", text))))
+			sizes = append(sizes, 8+8+text+key)
+		}
+		w := &writer{pace: newPace(limit{rows: 1000, bytes: most})}
+		c := &call{batch: documentsOf(batch), todo: []rowRange{{0, len(batch)}}}
+		for first := 0; len(c.todo) > 0; {
+			g := newGroup(newBlock(p))
+			w.addSome(g, c)
+			last := first + g.block.rows - 1
+			if before := g.block.bytes - sizes[last]; before >= most {
+				t.Errorf("texts and keys of %d bytes at most: got %d bytes before the last row, want less than %d", longest, before, most)
+			}
+			if len(c.todo) > 0 && g.block.bytes < most {
+				t.Errorf("got a block of %d bytes, want %d or more", g.block.bytes, most)
+			}
+			first = last + 1
+		}
+	}
 }

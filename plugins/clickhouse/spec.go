@@ -83,7 +83,7 @@ func blockFields() []*service.ConfigField {
 		service.NewIntField("max_rows").Default(250000).
 			Description("The most rows of one insert, exactly; 1 to 1000000. The server stores an insert of up to a million rows of one partition at once or not at all."),
 		service.NewIntField("max_bytes").Default(15 << 20).
-			Description("The most bytes of one insert, before compression; the last rows may exceed it a little. Two blocks of this size can be in memory, and a copy of one while it is sent. The default is 139,000 of this project's events, half of what the Kafka input lets be in flight: one block is sent while the next one fills."),
+			Description("The most bytes of one insert, before compression; the last row may exceed it. Two blocks of this size can be in memory, and a copy of one while it is sent. The default is 139,000 of this project's events, half of what the Kafka input lets be in flight: one block is sent while the next one fills."),
 		service.NewDurationField("flush_interval").Default("500ms").LintRule(duration).
 			Description("How long a block's first row waits for others. Two inserts a second are little for a MergeTree table; the usual 5s would make rows visible late."),
 		service.NewDurationField("insert_timeout").Optional().LintRule(duration).
