@@ -88,7 +88,7 @@ func openTransactions(ctx context.Context, client *kgo.Client, topic string) str
 	ctx, cancel := context.WithTimeout(ctx, abortTime)
 	defer cancel()
 	var where kadm.TopicsSet
-	where.Add(topic, 0)
+	where.Add(topic) // all of its partitions
 	described, err := kadm.NewClient(client).DescribeProducers(ctx, where)
 	var open []string
 	if err == nil {
