@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 )
@@ -136,7 +137,7 @@ func plain(v reflect.Value) any {
 func plainKind(v reflect.Value) any {
 	switch v.Kind() {
 	case reflect.String:
-		return v.String()
+		return clip(v.String())
 	case reflect.Bool:
 		return v.Bool()
 	case reflect.Float32, reflect.Float64:
@@ -168,7 +169,20 @@ func plainKind(v reflect.Value) any {
 	if err != nil {
 		return fmt.Sprint(v.Interface())
 	}
-	return string(raw)
+	return clip(string(raw))
+}
+
+// clip shortens a text that is too long for a screen, between two characters: rows may
+// hold megabytes of it.
+func clip(s string) string {
+	if len(s) <= maxValueBytes {
+		return s
+	}
+	end := maxValueBytes
+	for end > maxValueBytes-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
 }
 
 func finite(f *big.Float) any {

@@ -21,6 +21,8 @@ const (
 	queryTimeout = 20 * time.Second
 	// maxRows is far beyond what a screen shows, and bounds our memory.
 	maxRows = 20_000
+	// maxBytes is what the server may send for one panel, whatever the rows hold.
+	maxBytes = 32 << 20
 	// maxConnections leaves most of the server to those who write.
 	maxConnections = 3
 )
@@ -41,6 +43,7 @@ func openDatabase(o clickhouse.Options) (*database, error) {
 		"readonly":               1,
 		"max_execution_time":     int(queryTimeout / time.Second),
 		"max_result_rows":        maxRows,
+		"max_result_bytes":       maxBytes,
 		"result_overflow_mode":   "throw",
 		"max_threads":            2,
 		"use_uncompressed_cache": 0,

@@ -64,13 +64,14 @@ func TestHostileData(t *testing.T) {
 		onePanel(2, "bargauge", "SELECT product_id AS product, count() AS n FROM events GROUP BY product ORDER BY product LIMIT 25", `"options":{"reduceOptions":{"values":true}}`),
 		onePanel(3, "timeseries", "SELECT toStartOfHour(timestamp) AS time, product_id AS product, count() AS n FROM events GROUP BY time, product ORDER BY time, product", ""),
 	)}))
-	values := map[string]bool{strings.Repeat("long ", 2000): true}
+	values := map[string]bool{}
 	for _, value := range hostile {
 		values[value] = true
-	}
-	for value := range values {
 		s.add(1, "purchase", value, value, "1", time.Now())
 	}
+	long := strings.Repeat("long ", 2000)
+	s.add(1, "purchase", long, long, "1", time.Now())
+	values[long[:maxValueBytes]+"…"] = true // a screen shows no more
 	v := s.watch("board=own")
 	for range 3 {
 		a := until(v, "panel", func(Answer) bool { return true })
@@ -119,6 +120,28 @@ func TestRawVariable(t *testing.T) {
 		}
 		if got := b.Panels[0].Unknown == ""; got != want {
 			t.Errorf("%s: drawn %t, want %t (%s)", sql, got, want, b.Panels[0].Unknown)
+		}
+	}
+}
+
+// TestHugeTexts: 120 events with texts of 900 kB cost a viewer no more than a screen's
+// worth, and are no choices: one answer was 180 MB.
+func TestHugeTexts(t *testing.T) {
+	s := newSite(t, "")
+	s.engine.Query(t, s.database, `INSERT INTO events (event_id, event_type, user_id, product_id, price, timestamp, received_at, _stream, _partition, _offset)
+		SELECT generateUUIDv4(), 'purchase', repeat('é', 450000 + number) AS huge, huge, 1, now64(3), now64(3), 0, 0, number FROM numbers(120) SETTINGS max_block_size = 10`)
+	s.add(1, "purchase", "user_1", "prod_1", "1", time.Now())
+	if got := len(s.get("/api/boards/clickstream-shop", 200)); got > 64<<10 {
+		t.Errorf("board: got %d bytes, want at most 64 KiB", got)
+	}
+	for _, p := range read[described](s, "/api/boards/clickstream-shop").Panels {
+		if got := len(s.get(fmt.Sprintf("/api/boards/clickstream-shop/panels/%d", p.ID), 200)); got > 64<<10 {
+			t.Errorf("panel %q: got %d bytes, want at most 64 KiB", p.Title, got)
+		}
+	}
+	for _, v := range read[described](s, "/api/boards/clickstream-shop").Variables {
+		if got := fmt.Sprint(v.Options); v.Name == "product" && (!strings.Contains(got, "prod_1") || len(got) > 10_000) {
+			t.Errorf("choices of product: got %.200s, want prod_1 and no text of 900 kB", got)
 		}
 	}
 }

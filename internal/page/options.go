@@ -10,8 +10,8 @@ import (
 const (
 	// optionAge is how old the choices of a query variable may be.
 	optionAge = 10 * time.Second
-	// maxOptions is what a list on the page can hold.
-	maxOptions = 1000
+	// maxOptions is what a person looks through.
+	maxOptions = 200
 )
 
 // optionCache holds the choices of query variables.
@@ -84,9 +84,16 @@ func (s *Server) readChoices(v *Variable, r request) ([]Option, error) {
 	}
 	values, texts := columns[0].values, columns[min(1, len(columns)-1)].values
 	options := []Option{}
-	for i := range values[:min(len(values), maxOptions)] {
-		if values[i] != nil && texts[i] != nil {
-			options = append(options, Option{Text: fmt.Sprint(texts[i]), Value: fmt.Sprint(values[i])})
+	for i := range values {
+		if values[i] == nil || texts[i] == nil {
+			continue
+		}
+		o := Option{Text: fmt.Sprint(texts[i]), Value: fmt.Sprint(values[i])}
+		if len(o.Text) <= maxValueBytes && len(o.Value) <= maxValueBytes { // one that could be chosen
+			options = append(options, o)
+		}
+		if len(options) == maxOptions {
+			break
 		}
 	}
 	return options, nil

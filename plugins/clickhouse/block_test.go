@@ -34,7 +34,10 @@ func eventsConfig() *config {
 	return &config{
 		table: "events", database: "clickstream", coordinates: true, maxRows: 1000, maxBytes: 1 << 20, maxInFlight: 4,
 		flushInterval: time.Second, insertTimeout: time.Second, addresses: []string{"127.0.0.1:9000"},
-		limits: map[string]texts{"price": {"0", "1000000000000"}, "timestamp": {"1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z"}},
+		limits: map[string]texts{
+			"price": {min: "0", max: "1000000000000"}, "timestamp": {min: "1970-01-01T00:00:00Z", max: "2100-01-01T00:00:00Z"},
+			"user_id": {maxBytes: 256}, "product_id": {maxBytes: 256},
+		},
 	}
 }
 
@@ -156,7 +159,7 @@ func TestLimits(t *testing.T) {
 		{"DateTime64(3)", "", "2100-01-01T00:00:00Z", `"2100-01-01T00:00:00Z"`, ""},
 		{"Nullable(Int8)", "1", "", "null", ""},
 	} {
-		c := &config{table: "t", limits: map[string]texts{"f": {tc.min, tc.max}}}
+		c := &config{table: "t", limits: map[string]texts{"f": {min: tc.min, max: tc.max}}}
 		p, err := newPlan(c, []tableColumn{{"f", tc.typ, ""}})
 		if err != nil {
 			t.Fatal(err)
@@ -188,6 +191,7 @@ func TestBadRowLeavesNothingBehind(t *testing.T) {
 		change("purchase", "refund"): "unknown_value (event_type): want one of page_view, add_to_cart, purchase, remove_from_cart, got another text",
 		change("2026-01-15T14:30:00.123Z", "yesterday"): "bad_time (timestamp): want a time like 2026-01-15T14:30:00.123Z, with a zone",
 		change("2026-01-15T", "2101-01-15T"):            "out_of_range (timestamp): want a time from 1970-01-01T00:00:00Z to 2100-01-01T00:00:00Z",
+		change("user_0042", strings.Repeat("é", 129)):   "out_of_range (user_id): want at most 256 bytes, got 258",
 		change(`"user_0042"`, "null"):                   "missing_field (user_id): want a value of type String, got null",
 	}
 	for doc, want := range bad {

@@ -34,7 +34,10 @@ type config struct {
 }
 
 // texts are the limits of a field as the YAML has them.
-type texts struct{ min, max string }
+type texts struct {
+	min, max string
+	maxBytes int // of a text; 0: any length
+}
 
 // target is the table, for people.
 func (c *config) target() string {
@@ -209,19 +212,38 @@ func (c *config) parseLimits(pc *service.ParsedConfig) error {
 	}
 	c.limits = make(map[string]texts, len(fields))
 	for field, object := range fields {
-		var l texts
-		if l.min, err = scalar(object, "min"); err != nil {
+		if c.limits[field], err = limitsOf(object); err != nil {
 			return fmt.Errorf("limits: %s: %w", field, err)
 		}
-		if l.max, err = scalar(object, "max"); err != nil {
-			return fmt.Errorf("limits: %s: %w", field, err)
-		}
-		if l.min == "" && l.max == "" {
-			return fmt.Errorf("limits: %s: want min, max or both", field)
-		}
-		c.limits[field] = l
 	}
 	return nil
+}
+
+// limitsOf reads one field's limits: of a number or time, or of a text's length.
+func limitsOf(object *service.ParsedConfig) (l texts, err error) {
+	if l.min, err = scalar(object, "min"); err != nil {
+		return l, err
+	}
+	if l.max, err = scalar(object, "max"); err != nil {
+		return l, err
+	}
+	ordered := l.min != "" || l.max != ""
+	if !object.Contains("max_bytes") {
+		if !ordered {
+			err = fmt.Errorf("want min, max or both, or max_bytes")
+		}
+		return l, err
+	}
+	if l.maxBytes, err = object.FieldInt("max_bytes"); err != nil {
+		return l, err
+	}
+	switch {
+	case l.maxBytes < 1:
+		err = fmt.Errorf("max_bytes: want 1 or more, got %d", l.maxBytes)
+	case ordered:
+		err = fmt.Errorf("want min and max, or max_bytes: a field is a number, a time or a text")
+	}
+	return l, err
 }
 
 // scalar reads a number or a text; its column's type decides later what it means.

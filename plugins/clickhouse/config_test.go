@@ -10,21 +10,23 @@ import (
 
 func TestParse(t *testing.T) {
 	for name, tc := range map[string]struct{ yaml, want string }{
-		"defaults":        {"table: t", "<nil>"},
-		"no table":        {"table: ''", "table: want a name"},
-		"address":         {"table: t\naddresses: [localhost]", `addresses: want host:port, got "localhost"`},
-		"no address":      {"table: t\naddresses: [' , ']", "addresses: want at least one host:port"},
-		"max_rows":        {"table: t\nmax_rows: 0", "max_rows: want 1 to 1000000, got 0"},
-		"max_bytes":       {"table: t\nmax_bytes: 1", "max_bytes: want 1024 to 536870912, got 1"},
-		"max_in_flight":   {"table: t\nmax_in_flight: 0", "max_in_flight: want 1 to 1048576, got 0"},
-		"flush_interval":  {"table: t\nflush_interval: 0s", "flush_interval: want more than 0, got 0s"},
-		"unknown source":  {"table: t\ncolumns: {'@when': c}", `columns: no source "@when" (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)`},
-		"column twice":    {"table: t\ncolumns: {a: c, b: c}", `columns: fields "a" and "b" both fill column "c"`},
-		"empty limit":     {"table: t\nlimits: {a: {}}", "limits: a: want min, max or both"},
-		"owner source":    {"table: t\ncolumns: {'@owner': c}", `columns: no source "@owner" (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)`},
-		"once, slow":      {"table: t\nexactly_once: true\ninsert_timeout: 16s", "insert_timeout: want at most 15s with exactly_once, got 16s"},
-		"once, servers":   {"table: t\nexactly_once: true\naddresses: ['a:1,b:2']", "exactly_once: want one address, got 2: a table and its fence are on one server"},
-		"limit of a list": {"table: t\nlimits: {a: {min: []}}", "limits: a: min: want a number or a text"},
+		"defaults":         {"table: t", "<nil>"},
+		"no table":         {"table: ''", "table: want a name"},
+		"address":          {"table: t\naddresses: [localhost]", `addresses: want host:port, got "localhost"`},
+		"no address":       {"table: t\naddresses: [' , ']", "addresses: want at least one host:port"},
+		"max_rows":         {"table: t\nmax_rows: 0", "max_rows: want 1 to 1000000, got 0"},
+		"max_bytes":        {"table: t\nmax_bytes: 1", "max_bytes: want 1024 to 536870912, got 1"},
+		"max_in_flight":    {"table: t\nmax_in_flight: 0", "max_in_flight: want 1 to 1048576, got 0"},
+		"flush_interval":   {"table: t\nflush_interval: 0s", "flush_interval: want more than 0, got 0s"},
+		"unknown source":   {"table: t\ncolumns: {'@when': c}", `columns: no source "@when" (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)`},
+		"column twice":     {"table: t\ncolumns: {a: c, b: c}", `columns: fields "a" and "b" both fill column "c"`},
+		"empty limit":      {"table: t\nlimits: {a: {}}", "limits: a: want min, max or both, or max_bytes"},
+		"no length":        {"table: t\nlimits: {a: {max_bytes: 0}}", "limits: a: max_bytes: want 1 or more, got 0"},
+		"length and order": {"table: t\nlimits: {a: {max_bytes: 1, min: 2}}", "limits: a: want min and max, or max_bytes: a field is a number, a time or a text"},
+		"owner source":     {"table: t\ncolumns: {'@owner': c}", `columns: no source "@owner" (want one of @reason, @field, @message, @value, @key, @topic, @time, @stream, @partition, @offset)`},
+		"once, slow":       {"table: t\nexactly_once: true\ninsert_timeout: 16s", "insert_timeout: want at most 15s with exactly_once, got 16s"},
+		"once, servers":    {"table: t\nexactly_once: true\naddresses: ['a:1,b:2']", "exactly_once: want one address, got 2: a table and its fence are on one server"},
+		"limit of a list":  {"table: t\nlimits: {a: {min: []}}", "limits: a: min: want a number or a text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pc, err := spec().ParseYAML(tc.yaml, nil)
@@ -52,7 +54,7 @@ limits: {price: {min: 0, max: 1000000000000}, rate: {max: 1.5e300}, at: {min: "1
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(c.addresses, c.limits["price"], len(c.limits["rate"].max), c.limits["at"], c.maxRows, c.maxBytes, c.flushInterval, c.maxInFlight)
-	if want := "[a:1 b:2 c:3] {0 1000000000000} 301 {1970-01-01T00:00:00Z } 250000 15728640 500ms 256"; got != want {
+	if want := "[a:1 b:2 c:3] {0 1000000000000 0} 301 {1970-01-01T00:00:00Z  0} 250000 15728640 500ms 256"; got != want {
 		t.Errorf("config\n got %s\nwant %s", got, want)
 	}
 }
@@ -97,6 +99,7 @@ func TestTableFits(t *testing.T) {
 		"coordinates":  {config{coordinates: true}, "has no column "},
 		"limit":        {config{limits: map[string]texts{"q": {min: "1"}}}, "limits: no column of t takes field q"},
 		"limit, order": {config{limits: map[string]texts{"a": {min: "1"}}}, "field a cannot fill column a of t: limits: type String has no order: want a number or a time"},
+		"limit, text":  {config{limits: map[string]texts{"c": {maxBytes: 5}}}, "field c cannot fill column c of t: limits: max_bytes is for texts, type Nullable(Int8) has a length of its own"},
 		"limit, scale": {config{limits: map[string]texts{"c": {min: "1.5"}}}, "field c cannot fill column c of t: limits: want a number of at most 0 digits after the point, got 1.5"},
 	} {
 		t.Run(name, func(t *testing.T) {

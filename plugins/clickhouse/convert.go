@@ -11,13 +11,22 @@ import (
 )
 
 // text is String: the bytes as they stand; the column keeps their lengths.
-type text struct{}
+type text struct {
+	maxBytes int // 0: any length
+}
 
-func (text) append(dst []byte, c cell) ([]byte, *event.Rejection) {
+func (t text) append(dst []byte, c cell) ([]byte, *event.Rejection) {
 	if c.kind != event.String {
 		return dst, wrongType("a string", c.kind)
 	}
+	if t.maxBytes > 0 && len(c.text) > t.maxBytes {
+		return dst, tooLong(t.maxBytes, len(c.text))
+	}
 	return append(dst, c.text...), nil
+}
+
+func tooLong(want, got int) *event.Rejection {
+	return outOfRange("at most " + strconv.Itoa(want) + " bytes, got " + strconv.Itoa(got))
 }
 
 func (text) bound(_, _ string) error { return noOrder("String") }
@@ -30,7 +39,7 @@ func (n fixed) append(dst []byte, c cell) ([]byte, *event.Rejection) {
 		return dst, wrongType("a string", c.kind)
 	}
 	if len(c.text) > int(n) {
-		return dst, outOfRange("at most " + strconv.Itoa(int(n)) + " bytes, got " + strconv.Itoa(len(c.text)))
+		return dst, tooLong(int(n), len(c.text))
 	}
 	dst = append(dst, c.text...)
 	return append(dst, make([]byte, int(n)-len(c.text))...), nil

@@ -178,11 +178,23 @@ func (c *config) bind(field string, column tableColumn) (b binding, err error) {
 		return fail(fmt.Errorf("want %s, got %s", want, column.typ))
 	}
 	if l, ok := c.limits[field]; ok {
-		if err := b.convert.bound(l.min, l.max); err != nil {
+		if err := b.limit(l); err != nil {
 			return fail(fmt.Errorf("limits: %w", err))
 		}
 	}
 	return b, nil
+}
+
+// limit makes the column refuse what lies outside.
+func (b *binding) limit(l texts) error {
+	if l.maxBytes == 0 {
+		return b.convert.bound(l.min, l.max)
+	}
+	if b.base != "String" {
+		return fmt.Errorf("max_bytes is for texts, type %s has a length of its own", b.name)
+	}
+	b.convert = text{l.maxBytes}
+	return nil
 }
 
 // unfit names the type that a record's source needs, if the column has another.

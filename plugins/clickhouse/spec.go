@@ -70,9 +70,10 @@ func tableFields() []*service.ConfigField {
 		service.NewObjectMapField("limits",
 			service.NewAnyField("min").Optional().Description("The smallest value."),
 			service.NewAnyField("max").Optional().Description("The largest value."),
+			service.NewIntField("max_bytes").Optional().Description("The longest text, in bytes of UTF-8."),
 		).Default(map[string]any{}).
-			Description("Rows whose field lies outside are rejected. Both ends are inclusive and written as the field's column takes them: numbers, dates, or times with a zone. Numbers are compared before rounding.").
-			Example(map[string]any{"price": map[string]any{"min": 0, "max": 1000000}}),
+			Description("Rows whose field lies outside are rejected. Both ends are inclusive and written as the field's column takes them: numbers, dates, or times with a zone. Numbers are compared before rounding. Texts have `max_bytes`.").
+			Example(map[string]any{"price": map[string]any{"min": 0, "max": 1000000}, "user_id": map[string]any{"max_bytes": 256}}),
 		service.NewStringField("metrics_table").Default("").Advanced().
 			Description("A table of the same database that takes a row a second of what this process does, and one for each of its Kafka partitions: lag, rows, inserts and their time, retries, rebalances. `clickstream init` makes `pipeline_metrics`; the dashboard of the pipeline's health reads it. One output of a process should do so. Empty is none."),
 	}
