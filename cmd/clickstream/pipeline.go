@@ -61,6 +61,9 @@ func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 		return *err
 	}
 	p.resources = conf.Resources()
+	if err := guardAPI(conf); err != nil {
+		return err
+	}
 	if root, err := conf.FieldAny(); err == nil {
 		if config, ok := root.(map[string]any); ok && pack.Fits(config) {
 			_ = pack.Allow() // for as long as this process lives

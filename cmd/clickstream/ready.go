@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -72,22 +71,24 @@ type endpointer interface {
 	RegisterEndpoint(path, description string, handler http.HandlerFunc)
 }
 
-// endpointsOf reaches that part. There is no public way to it, and the method
-// Unwrap returns a type that cannot be named outside Benthos, so reflection calls
-// it. With another Benthos this may fail, and then only readiness is poorer.
-func endpointsOf(resources *service.Resources) (found endpointer, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("reach the endpoints of Benthos: %v", r)
-		}
-	}()
-	unwrap := reflect.ValueOf(resources.XUnwrapper()).MethodByName("Unwrap")
-	if !unwrap.IsValid() {
-		return nil, errors.New("reach the endpoints of Benthos: no method Unwrap")
-	}
-	found, ok := unwrap.Call(nil)[0].Interface().(endpointer)
+// endpointsOf reaches that part. With another Benthos this may fail, and then only
+// readiness is poorer.
+func endpointsOf(resources *service.Resources) (endpointer, error) {
+	found, ok := managerOf(resources).(endpointer)
 	if !ok {
 		return nil, errors.New("reach the endpoints of Benthos: no method RegisterEndpoint")
 	}
 	return found, nil
+}
+
+// managerOf returns what Benthos runs a pipeline's components with, nil if that cannot be
+// had. There is no public way to it, and the method Unwrap returns a type that cannot be
+// named outside Benthos, so reflection calls it.
+func managerOf(resources *service.Resources) (manager any) {
+	defer func() { _ = recover() }()
+	unwrap := reflect.ValueOf(resources.XUnwrapper()).MethodByName("Unwrap")
+	if !unwrap.IsValid() {
+		return nil
+	}
+	return unwrap.Call(nil)[0].Interface()
 }

@@ -27,6 +27,32 @@ func Guard(next http.Handler, hosts ...string) http.Handler {
 	})
 }
 
+// Open is Guard for a server that listens beyond this machine, where others reach it by
+// names that are not known here. Only a browser can be brought to ask under a name that
+// is not the server's (DNS rebinding), so a program may use any. A browser may use an
+// address, or a name without a dot, which no stranger's site has; over plain HTTP it does
+// not say there which page asks, and may read.
+func Open(next http.Handler, hosts ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		known, name := hosts, hostname(r.Host)
+		if !fromBrowser(r.Header) || !strings.Contains(name, ".") || net.ParseIP(name) != nil {
+			known = append(slices.Clone(hosts), name)
+		}
+		if ours(r.Host, known) && silent(r.Header) && reads(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		Guard(next, known...).ServeHTTP(w, r)
+	})
+}
+
+// silent tells whether a request says nothing of the page that made it.
+func silent(h http.Header) bool {
+	return len(h.Values("Origin")) == 0 && len(h.Values("Sec-Fetch-Site")) == 0
+}
+
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
 // Refusal says why a request must not be answered, "" if it may be: it looks at what
 // the browser says of a request, which no page can forge, and believes nothing else.
 func Refusal(r *http.Request, hosts ...string) string {
@@ -42,7 +68,7 @@ func Refusal(r *http.Request, hosts ...string) string {
 		return "this browser does not say which page asks (no Sec-Fetch-Site): use one of 2023 or later, or a program such as curl"
 	case !ok, site == "same-origin":
 		return ""
-	case site == "none" && (r.Method == http.MethodGet || r.Method == http.MethodHead): // typed by a person
+	case site == "none" && reads(r): // typed by a person
 		return ""
 	}
 	return "a page of another site or port may not ask this server, nor send its visitors here: type the address into the address bar"

@@ -61,22 +61,27 @@ func TestRefusal(t *testing.T) {
 		"old browser, name of a container": {"GET", "Host: consumer:4195\nUser-Agent: " + firefox, "does not say which page asks"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest(tc.method, "/", nil)
-			r.Host = "localhost:8123"
-			for line := range strings.Lines(tc.headers) {
-				field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-				if field == "Host" {
-					r.Host = value
-				} else {
-					r.Header.Add(field, value)
-				}
-			}
-			got := Refusal(r, "consumer")
+			got := Refusal(request(tc.method, tc.headers), "consumer")
 			if tc.want == "" && got != "" || tc.want != "" && !strings.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
 	}
+}
+
+// request is one with these header lines, to localhost:8123 unless they say otherwise.
+func request(method, headers string) *http.Request {
+	r := httptest.NewRequest(method, "/", nil)
+	r.Host = "localhost:8123"
+	for line := range strings.Lines(headers) {
+		field, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		if field == "Host" {
+			r.Host = value
+		} else {
+			r.Header.Add(field, value)
+		}
+	}
+	return r
 }
 
 // TestGuard: what is refused does not reach the server behind, and is told so.
@@ -93,5 +98,28 @@ func TestGuard(t *testing.T) {
 	}
 	if reached != 1 {
 		t.Errorf("requests that got through: got %d, want 1", reached)
+	}
+}
+
+// TestOpen: a server that others reach by names that nobody told it.
+func TestOpen(t *testing.T) {
+	for name, tc := range map[string]struct {
+		headers string
+		want    int
+	}{
+		"Prometheus, by a cluster's name":   {"Host: consumer.clickstream.svc.cluster.local:4195", 200},
+		"a probe, by address":               {"Host: 10.1.2.3:4195", 200},
+		"a person, by address":              {"Host: 10.1.2.3:4195\nUser-Agent: " + firefox, 200},
+		"a person, by a container's name":   {"Host: consumer:4195\nUser-Agent: " + firefox + "\nSec-Fetch-Site: none", 200},
+		"a browser under a stranger's name": {"Host: evil.example:4195\nUser-Agent: " + firefox, 403},
+		"the same with a friendly site":     {"Host: evil.example:4195\nUser-Agent: " + firefox + "\nSec-Fetch-Site: same-origin", 403},
+		"a page of another site":            {"Host: 10.1.2.3:4195\nSec-Fetch-Site: cross-site", 403},
+		"a page of another origin":          {"Host: consumer:4195\nOrigin: https://evil.example", 403},
+	} {
+		w := httptest.NewRecorder()
+		Open(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, request(http.MethodGet, tc.headers))
+		if w.Code != tc.want {
+			t.Errorf("%s: got %d, want %d", name, w.Code, tc.want)
+		}
 	}
 }

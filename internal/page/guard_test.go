@@ -58,18 +58,21 @@ func TestGuard(t *testing.T) {
 		header map[string]string
 		want   int
 	}{
-		"localhost":         {http.MethodGet, map[string]string{"Host": "localhost:3000"}, 200},
-		"other port":        {http.MethodGet, map[string]string{"Host": "LOCALHOST"}, 200},
-		"IPv6":              {http.MethodGet, map[string]string{"Host": "[::1]:3000"}, 200},
-		"rebound name":      {http.MethodGet, map[string]string{"Host": "evil.example:3000"}, 403},
-		"suffix":            {http.MethodGet, map[string]string{"Host": "127.0.0.1.evil.example"}, 403},
-		"another address":   {http.MethodGet, map[string]string{"Host": "192.168.1.5:3000"}, 403},
-		"another site":      {http.MethodGet, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"our own page":      {http.MethodGet, map[string]string{"Sec-Fetch-Site": "same-origin"}, 200},
-		"head":              {http.MethodHead, nil, 200},
-		"post":              {http.MethodPost, nil, 405},
-		"delete":            {http.MethodDelete, nil, 405},
-		"upgrade to nobody": {http.MethodOptions, nil, 405},
+		"localhost":              {http.MethodGet, map[string]string{"Host": "localhost:3000"}, 200},
+		"other port":             {http.MethodGet, map[string]string{"Host": "LOCALHOST"}, 200},
+		"IPv6":                   {http.MethodGet, map[string]string{"Host": "[::1]:3000"}, 200},
+		"rebound name":           {http.MethodGet, map[string]string{"Host": "evil.example:3000"}, 403},
+		"suffix":                 {http.MethodGet, map[string]string{"Host": "127.0.0.1.evil.example"}, 403},
+		"another address":        {http.MethodGet, map[string]string{"Host": "192.168.1.5:3000"}, 403},
+		"another site":           {http.MethodGet, map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a page of another port": {http.MethodGet, map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"another origin":         {http.MethodGet, map[string]string{"Origin": "http://localhost:8000"}, 403},
+		"typed":                  {http.MethodGet, map[string]string{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200},
+		"our own page":           {http.MethodGet, map[string]string{"Sec-Fetch-Site": "same-origin"}, 200},
+		"head":                   {http.MethodHead, nil, 200},
+		"post":                   {http.MethodPost, nil, 405},
+		"delete":                 {http.MethodDelete, nil, 405},
+		"upgrade to nobody":      {http.MethodOptions, nil, 405},
 	} {
 		if r, _ := s.ask(tc.method, "/api/boards", tc.header); r.StatusCode != tc.want {
 			t.Errorf("%s: got %d, want %d", name, r.StatusCode, tc.want)
