@@ -35,7 +35,7 @@ func TestAdvice(t *testing.T) {
 		"users of run":            {[]string{"USERS=many"}, []string{"run", produce}, exitConfig, `clickstream: root.input: users: want a whole number, got "many", from USERS in the environment (line 7 of ` + produce + ")"},
 		"count in the file":       {nil, []string{"-c", word}, exitConfig, `clickstream: root.input: count: want a whole number, got "ten", line 3 of ` + word},
 		"list for a number":       {nil, []string{"-c", list}, exitConfig, "list.yaml(3,1) expected int value"},
-		"address without a port":  {[]string{"CLICKHOUSE_ADDR=localhost"}, []string{"-c", consume}, exitConfig, `clickstream: root.output.fallback.0: addresses: want host:port, got "localhost"`},
+		"address without a port":  {[]string{"CLICKHOUSE_ADDR=localhost"}, []string{"-c", consume}, exitConfig, `clickstream: root.output.fallback.0: addresses: want host:port, got "localhost", which has no port`},
 		"file of a password":      {[]string{"CLICKHOUSE_PASSWORD_FILE=/nowhere"}, []string{"-c", consume}, exitConfig, "clickstream: CLICKHOUSE_PASSWORD_FILE: open /nowhere: no such file or directory\n"},
 		"tab":                     {nil, []string{"-c", tab}, exitConfig, "yaml: line 2: found character that cannot start any token: YAML is indented with spaces, not with tabs"},
 		"typo":                    {nil, []string{"-c", typo}, exitConfig, "clickstream: " + typo + " is wrong, the lines above say where; `clickstream create`"},

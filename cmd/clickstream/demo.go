@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"clickstream/internal/connect"
 	"clickstream/internal/demo"
 	"clickstream/pipelines"
 )
@@ -51,7 +52,7 @@ func runDemo(c *cli.Context) error {
 		Data: c.String("data"), Reset: c.Bool("reset"), Rate: c.Int("rate"), For: c.Duration("for"),
 		Kafka: c.String("kafka"), ClickHouse: c.String("clickhouse"), ClickHouseHTTP: c.String("clickhouse-http"), Page: c.String("page"),
 		Produce: pipelines.Produce, Consume: pipelines.Consume,
-		Env: func(name string) string { value, _ := lookupEnv(c.Context, name); return value },
+		Env: func(name string) string { value, _ := secret(name); return value },
 		Out: os.Stdout,
 	})
 }
@@ -67,8 +68,15 @@ func checkDemo(c *cli.Context) error {
 	case c.Duration("for") < 0:
 		return cli.Exit("--for: want a time such as 30s", exitUsage)
 	}
+	for _, variable := range []string{"KAFKA_BROKERS", "CLICKHOUSE_ADDR"} {
+		if value, _ := secret(variable); value != "" {
+			if _, err := connect.Addresses(value); err != nil {
+				return cli.Exit("demo: "+variable+" in the environment: "+err.Error(), exitConfig)
+			}
+		}
+	}
 	for flag, variable := range map[string]string{"kafka": "KAFKA_BROKERS", "clickhouse": "CLICKHOUSE_ADDR", "clickhouse-http": "CLICKHOUSE_ADDR"} {
-		if _, set := lookupEnv(c.Context, variable); set && c.IsSet(flag) {
+		if value, _ := secret(variable); value != "" && c.IsSet(flag) {
 			return cli.Exit("--"+flag+" says where to start a server, "+variable+" in the environment says to use another: unset one of them", exitUsage)
 		}
 	}

@@ -60,7 +60,7 @@ func TestClickHouseAbsentAtStart(t *testing.T) {
 // OUTAGE is how many seconds the outage takes.
 func TestOutageMemory(t *testing.T) {
 	outage := 20 * time.Second
-	if seconds := environ(t, "OUTAGE"); seconds > 0 {
+	if seconds := setting(t, "OUTAGE"); seconds > 0 {
 		outage = time.Duration(seconds * float64(time.Second))
 	}
 	s := newStack(t)

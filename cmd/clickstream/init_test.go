@@ -20,7 +20,7 @@ func TestInitRefusesBadSettings(t *testing.T) {
 		"no number":        {nil, []string{"--partitions", "x"}, exitUsage, `init: --partitions: want a whole number, got "x"; `},
 		"retention":        {nil, []string{"--events-retention", "90"}, exitConfig, "init: --events-retention: want a number of days such as 90d, or 0 to keep rows for ever, got \"90\""},
 		"retention by env": {[]string{"DEAD_LETTERS_RETENTION=soon"}, nil, exitConfig, "init: --dead-letters-retention: want a number of days"},
-		"address":          {[]string{"CLICKHOUSE_ADDR=localhost"}, nil, exitConfig, `init: clickhouse addresses: want host:port, got "localhost"`},
+		"address":          {[]string{"CLICKHOUSE_ADDR=localhost"}, nil, exitConfig, `init: clickhouse addresses: want host:port, got "localhost", which has no port`},
 		"password file":    {[]string{"CLICKHOUSE_PASSWORD_FILE=" + absent}, nil, exitConfig, "init: CLICKHOUSE_PASSWORD_FILE: open " + absent},
 		"no broker":        {[]string{"KAFKA_BROKERS=127.0.0.1:1"}, []string{"--wait", "0s"}, exitFailure, "init: Kafka at 127.0.0.1:1 does not answer"},
 	} {

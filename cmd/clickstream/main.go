@@ -52,7 +52,8 @@ func run(ctx context.Context, args []string) int {
 	defer cancel()
 	process.SetVersion(version)
 	logs := startLogs(args)
-	p := newPipeline(logs, cancel)
+	env := &environment{args: args[1:]}
+	p := newPipeline(logs, env, cancel)
 	p.watchSignals(runsPipeline(args))
 
 	options := []service.CLIOptFunc{
@@ -62,7 +63,7 @@ func run(ctx context.Context, args []string) int {
 		service.CLIOptSetProductName("clickstream"),
 		service.CLIOptSetDocumentationURL("docs/ and README.md"),
 		service.CLIOptSetMainSchemaFrom(schema),
-		service.CLIOptSetEnvVarLookup(lookupEnv),
+		service.CLIOptSetEnvVarLookup(env.lookup),
 		service.CLIOptCustomRunFlags(nil, p.onRun),
 		service.CLIOptOnConfigParse(p.onConfig),
 		service.CLIOptOnStreamStart(p.onStart),
@@ -112,6 +113,8 @@ func (p *pipeline) exitCode(args []string, code int, err error) int {
 	case fatal != nil:
 		fmt.Fprintln(os.Stderr, "clickstream:", *fatal)
 		return exitFailure
+	case p.env.failed.Load() != nil:
+		err, code = *p.env.failed.Load(), exitConfig
 	case err != nil && !p.running.Load() && usageError(err):
 		code = exitUsage
 	case code != exitOK && !p.started.Load() && (p.running.Load() || isLint(args)):

@@ -77,7 +77,7 @@ func TestPageRefuses(t *testing.T) {
 		"no port":      {[]string{"--listen", "127.0.0.1"}, exitFailure, "want host:port"},
 		"taken port":   {[]string{"--listen", l.Addr().String()}, exitFailure, "is in use by process"},
 		"no folder":    {[]string{"--listen", "127.0.0.1:0", "--dashboards", "/nowhere"}, exitFailure, "folder of dashboards: open /nowhere"},
-		"bad server":   {[]string{"--clickhouse", "nowhere"}, exitConfig, `clickhouse addresses: want host:port, got "nowhere"`},
+		"bad server":   {[]string{"--clickhouse", "nowhere"}, exitConfig, `clickhouse addresses: want host:port, got "nowhere", which has no port`},
 		"certificates": {[]string{"--clickhouse-tls-ca", "x.pem"}, exitConfig, "TLS is off"},
 	} {
 		t.Run(name, func(t *testing.T) {

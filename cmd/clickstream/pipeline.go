@@ -27,6 +27,7 @@ const fatalGrace = 3 * time.Second
 // pipeline is what the command knows of the one pipeline it may be running.
 type pipeline struct {
 	logs   *logPipe
+	env    *environment
 	cancel context.CancelFunc
 
 	running   atomic.Bool // the command line runs a pipeline at all
@@ -37,8 +38,8 @@ type pipeline struct {
 	file      string // the pipeline's
 }
 
-func newPipeline(logs *logPipe, cancel context.CancelFunc) *pipeline {
-	return &pipeline{logs: logs, cancel: cancel}
+func newPipeline(logs *logPipe, env *environment, cancel context.CancelFunc) *pipeline {
+	return &pipeline{logs: logs, env: env, cancel: cancel}
 }
 
 // onRun is called once the command line turned out to run a pipeline.
@@ -57,7 +58,7 @@ func (p *pipeline) onRun(c *cli.Context) error {
 
 // onConfig is called with the parsed configuration before anything is built.
 func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
-	if err := unreadable.Load(); err != nil {
+	if err := p.env.failed.Load(); err != nil {
 		return *err
 	}
 	p.resources = conf.Resources()

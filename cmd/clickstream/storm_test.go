@@ -65,13 +65,13 @@ func extent(t *testing.T, short time.Duration) (kills int, length time.Duration)
 	if !full(t) {
 		return 0, short
 	}
-	return int(environ(t, "KILLS")), time.Duration(environ(t, "MINUTES") * float64(time.Minute))
+	return int(setting(t, "KILLS")), time.Duration(setting(t, "MINUTES") * float64(time.Minute))
 }
 
 // full tells whether KILLS or MINUTES ask for more than what `make test` runs.
-func full(t *testing.T) bool { return environ(t, "KILLS") > 0 || environ(t, "MINUTES") > 0 }
+func full(t *testing.T) bool { return setting(t, "KILLS") > 0 || setting(t, "MINUTES") > 0 }
 
-func environ(t *testing.T, name string) float64 {
+func setting(t *testing.T, name string) float64 {
 	t.Helper()
 	text := os.Getenv(name)
 	if text == "" {

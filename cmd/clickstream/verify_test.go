@@ -352,7 +352,7 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 		"no such group":  {nil, []string{"--group", "nobody"}, exitFailure, []string{`nothing is proven: group "nobody" has committed nothing of the 60 records in topic "clickstream"; check --group, or start the consumer`}},
 		"nobody commits": {nil, []string{"--group", "nobody", "--wait", "200ms"}, exitFailure, []string{`verify: group "nobody" has not committed 60 of the topic's records after 200ms; is the consumer running?`}},
 		"bad topic":      {nil, []string{"--topic", "a b"}, exitConfig, []string{"verify: --topic: want 1 to 249 of the characters"}},
-		"bad address":    {[]string{"CLICKHOUSE_ADDR=localhost"}, nil, exitConfig, []string{`verify: clickhouse addresses: want host:port, got "localhost"`}},
+		"bad address":    {[]string{"CLICKHOUSE_ADDR=localhost"}, nil, exitConfig, []string{`verify: clickhouse addresses: want host:port, got "localhost", which has no port`}},
 		"no password":    {[]string{"KAFKA_SASL_MECHANISM=PLAIN", "KAFKA_USER=ann"}, nil, exitConfig, []string{"kafka sasl: PLAIN wants KAFKA_USER and KAFKA_PASSWORD"}},
 		"password file":  {[]string{"CLICKHOUSE_PASSWORD_FILE=/nowhere/at/all"}, nil, exitConfig, []string{"verify: CLICKHOUSE_PASSWORD_FILE: open /nowhere/at/all"}},
 		"argument":       {nil, []string{"clickstream"}, exitUsage, []string{`verify: want flags only, got "clickstream"`}},

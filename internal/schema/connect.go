@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -18,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"clickstream/internal/connect"
 )
 
 // TLS is how a connection is encrypted. The zero value is plain text.
@@ -73,7 +74,7 @@ const dialTimeout = 5 * time.Second
 
 // options are franz-go's; its errors are the configuration's.
 func (k Kafka) options() ([]kgo.Opt, error) {
-	brokers, err := addresses(k.Brokers)
+	brokers, err := connect.Addresses(k.Brokers)
 	if err != nil {
 		return nil, fmt.Errorf("kafka brokers: %w", err)
 	}
@@ -112,7 +113,7 @@ type ClickHouse struct {
 
 // options are clickhouse-go's; its errors are the configuration's.
 func (c ClickHouse) options() (*clickhouse.Options, error) {
-	list, err := addresses(c.Addresses)
+	list, err := connect.Addresses(c.Addresses)
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse addresses: %w", err)
 	}
@@ -128,24 +129,6 @@ func (c ClickHouse) options() (*clickhouse.Options, error) {
 		// A statement that changes a large table may take its time.
 		ReadTimeout: 10 * time.Minute,
 	}, nil
-}
-
-// addresses splits a list with commas and checks each entry.
-func addresses(list string) ([]string, error) {
-	var all []string
-	for _, a := range strings.Split(list, ",") {
-		if a = strings.TrimSpace(a); a == "" {
-			continue
-		}
-		if _, port, err := net.SplitHostPort(a); err != nil || port == "" {
-			return nil, fmt.Errorf("want host:port, got %q", a)
-		}
-		all = append(all, a)
-	}
-	if len(all) == 0 {
-		return nil, errors.New("want at least one host:port, got none")
-	}
-	return all, nil
 }
 
 // openClickHouse connects and waits until the server answers.

@@ -9,6 +9,8 @@ import (
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/redpanda-data/benthos/v4/public/service"
+
+	"clickstream/internal/connect"
 )
 
 // config is the parsed YAML; every value is in range.
@@ -118,19 +120,8 @@ func (c *config) parseServer(pc *service.ParsedConfig) error {
 	if err != nil {
 		return err
 	}
-	for _, entry := range addresses {
-		for address := range strings.SplitSeq(entry, ",") {
-			if address = strings.TrimSpace(address); address == "" {
-				continue
-			}
-			if !strings.Contains(address, ":") {
-				return fmt.Errorf("addresses: want host:port, got %q", address)
-			}
-			c.addresses = append(c.addresses, address)
-		}
-	}
-	if len(c.addresses) == 0 {
-		return fmt.Errorf("addresses: want at least one host:port")
+	if c.addresses, err = connect.Addresses(addresses...); err != nil {
+		return fmt.Errorf("addresses: %w", err)
 	}
 	protocol, err := pc.FieldString("protocol")
 	if err != nil {

@@ -12,8 +12,8 @@ func TestParse(t *testing.T) {
 	for name, tc := range map[string]struct{ yaml, want string }{
 		"defaults":         {"table: t", "<nil>"},
 		"no table":         {"table: ''", "table: want a name"},
-		"address":          {"table: t\naddresses: [localhost]", `addresses: want host:port, got "localhost"`},
-		"no address":       {"table: t\naddresses: [' , ']", "addresses: want at least one host:port"},
+		"address":          {"table: t\naddresses: [localhost]", `addresses: want host:port, got "localhost", which has no port`},
+		"no address":       {"table: t\naddresses: [' , ']", "addresses: want at least one host:port, got none"},
 		"max_rows":         {"table: t\nmax_rows: 0", "max_rows: want 1 to 1000000, got 0"},
 		"max_bytes":        {"table: t\nmax_bytes: 1", "max_bytes: want 1024 to 536870912, got 1"},
 		"max_in_flight":    {"table: t\nmax_in_flight: 0", "max_in_flight: want 1 to 1048576, got 0"},

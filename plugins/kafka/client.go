@@ -17,6 +17,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"clickstream/internal/connect"
+
 	// Lint rules are Bloblang, parsed when this package starts: its methods must be
 	// registered by then, and Go starts packages in the order of their imports.
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
@@ -111,19 +113,9 @@ func parseBrokers(pc *service.ParsedConfig) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var brokers []string
-	for _, address := range strings.Split(strings.Join(entries, ","), ",") {
-		address = strings.TrimSpace(address)
-		if address == "" {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return nil, fmt.Errorf("brokers: want host:port, got %q", address)
-		}
-		brokers = append(brokers, address)
-	}
-	if len(brokers) == 0 {
-		return nil, errors.New("brokers: want at least one host:port, got none")
+	brokers, err := connect.Addresses(entries...)
+	if err != nil {
+		return nil, fmt.Errorf("brokers: %w", err)
 	}
 	return brokers, nil
 }

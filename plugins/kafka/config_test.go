@@ -18,7 +18,7 @@ func TestParseInput(t *testing.T) {
 		"least":              {goodInput, "<nil>"},
 		"brokers in one":     {"brokers: ['a:1, b:2,']\ntopic: events\ngroup: readers", "<nil>"},
 		"no broker":          {"brokers: [' ']\ntopic: events\ngroup: readers", "brokers: want at least one host:port, got none"},
-		"broker has no port": {"brokers: [localhost]\ntopic: events\ngroup: readers", `brokers: want host:port, got "localhost"`},
+		"broker has no port": {"brokers: [localhost]\ntopic: events\ngroup: readers", `brokers: want host:port, got "localhost", which has no port`},
 		"no topic":           {"brokers: [a:1]\ntopic: ''\ngroup: readers", "topic: want a name, got none"},
 		"no group":           {"brokers: [a:1]\ntopic: events\ngroup: ''", "group: want a name, got none"},
 		"start":              {goodInput + "start: middle", `start: want earliest or latest, got "middle"`},

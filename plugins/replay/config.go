@@ -19,6 +19,7 @@ import (
 	// registered by then, and Go starts packages in the order of their imports.
 	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
 
+	"clickstream/internal/connect"
 	"clickstream/internal/event"
 )
 
@@ -203,11 +204,12 @@ func parseKafka(pc *service.ParsedConfig) (*kafkaConfig, error) {
 	if err := errors.Join(errBrokers, errTopic, errSettle, errTLS, errMechanism, errUser, errPassword); err != nil {
 		return nil, err
 	}
-	if brokers = list(brokers); len(brokers) == 0 && topic == "" {
+	if len(brokers) == 0 && topic == "" {
 		return nil, nil // an object that is left out has its fields' defaults
 	}
-	if len(brokers) == 0 {
-		return nil, errors.New("brokers: want at least one host:port, got none")
+	brokers, err := connect.Addresses(brokers...)
+	if err != nil {
+		return nil, fmt.Errorf("brokers: %w", err)
 	}
 	if topic == "" {
 		return nil, errors.New("topic: want a name, got none")
