@@ -54,6 +54,18 @@ test: engine ## Run all tests, on a real broker protocol and a real ClickHouse e
 lint: ## Run the linters of .golangci.yml (compiles them on first use: two minutes)
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
+.PHONY: vuln
+vuln: ## Fail if our code reaches a known vulnerability (fetches the database on first use: a minute)
+	@.ci/supply vuln
+
+.PHONY: sbom
+sbom: ## Write the bill of materials of this platform's binary (SBOM=bin/sbom.json)
+	@mkdir -p bin && .ci/supply sbom $(or $(SBOM),bin/sbom.json)
+
+.PHONY: licences
+licences: ## Gather the licences of everything that is linked (LICENCES=bin/licences)
+	@mkdir -p bin && .ci/supply licences $(or $(LICENCES),bin/licences)
+
 .PHONY: test-clients
 test-clients: engine ## Test with outside clients: needs kcat and curl on the PATH
 	@command -v kcat >/dev/null || { echo "make: kcat is not on the PATH: apt-get install kcat (or kafkacat)" >&2; exit 1; }
