@@ -32,12 +32,8 @@ engine: tools build ## Fetch the ClickHouse engine (178 MB, once) into the user'
 demo: engine ## Run everything on this machine, without Docker (ARGS="--rate 1000 --for 30s")
 	@exec bin/clickstream demo $(ARGS)
 
-.env:
-	@umask 077; for name in CLICKHOUSE_PASSWORD GRAFANA_CLICKHOUSE_PASSWORD GRAFANA_ADMIN_PASSWORD; do \
-		printf '%s=%s\n' $$name "$$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')"; done > .env.tmp && mv .env.tmp .env
-
 .PHONY: up
-up: .env ## Run everything in containers, passwords drawn once into .env (needs Docker)
+up: ## Run everything in containers, built anew (needs Docker); docker compose up -d does without make
 	docker compose up --build
 
 .PHONY: test

@@ -15,12 +15,9 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
-)
 
-// passwords are what docker-compose.yml wants from the environment or from .env.
-var passwords = map[string]string{
-	"CLICKHOUSE_PASSWORD": "one", "GRAFANA_CLICKHOUSE_PASSWORD": "two", "GRAFANA_ADMIN_PASSWORD": "three",
-}
+	"clickstream/internal/secrets"
+)
 
 // compose loads docker-compose.yml as docker compose does, with these variables
 // only.
@@ -37,10 +34,10 @@ func compose(t *testing.T, env map[string]string) (*types.Project, error) {
 	return options.LoadProject(context.Background())
 }
 
-// loaded is docker-compose.yml with every password set.
+// loaded is docker-compose.yml as it starts on a fresh clone, without an .env.
 func loaded(t *testing.T) *types.Project {
 	t.Helper()
-	project, err := compose(t, passwords)
+	project, err := compose(t, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,21 +46,8 @@ func loaded(t *testing.T) *types.Project {
 
 func TestComposeServices(t *testing.T) {
 	got := strings.Join(slices.Sorted(maps.Keys(loaded(t).Services)), " ")
-	if want := "clickhouse consumer grafana init kafka producer"; got != want {
+	if want := "clickhouse consumer grafana init kafka producer secrets"; got != want {
 		t.Errorf("services\n got %s\nwant %s", got, want)
-	}
-}
-
-// TestComposeWantsPasswords: no default password exists, and the message says what
-// to do.
-func TestComposeWantsPasswords(t *testing.T) {
-	for name := range passwords {
-		env := maps.Clone(passwords)
-		delete(env, name)
-		_, err := compose(t, env)
-		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "make .env") {
-			t.Errorf("without %s: got %v, want an error that names it and `make .env`", name, err)
-		}
 	}
 }
 
@@ -71,11 +55,12 @@ func TestComposeWantsPasswords(t *testing.T) {
 func TestComposeGates(t *testing.T) {
 	const healthy, done = types.ServiceConditionHealthy, types.ServiceConditionCompletedSuccessfully
 	want := map[string]map[string]string{
-		"kafka": {}, "clickhouse": {},
-		"init":     {"kafka": healthy, "clickhouse": healthy},
-		"producer": {"kafka": healthy, "init": done},
-		"consumer": {"kafka": healthy, "clickhouse": healthy, "init": done},
-		"grafana":  {"clickhouse": healthy, "init": done},
+		"kafka": {}, "secrets": {},
+		"clickhouse": {"secrets": done},
+		"init":       {"kafka": healthy, "clickhouse": healthy},
+		"producer":   {"kafka": healthy, "init": done},
+		"consumer":   {"kafka": healthy, "clickhouse": healthy, "init": done},
+		"grafana":    {"clickhouse": healthy, "init": done},
 	}
 	for name, s := range loaded(t).Services {
 		got := map[string]string{}
@@ -85,11 +70,14 @@ func TestComposeGates(t *testing.T) {
 		if !maps.Equal(got, want[name]) {
 			t.Errorf("%s waits for\n got %v\nwant %v", name, got, want[name])
 		}
-		if once := name == "init"; (s.HealthCheck == nil) != once || (s.Restart == "no") != once {
-			t.Errorf("%s: health check %v, restart %q: only init has neither", name, s.HealthCheck, s.Restart)
+		if (s.HealthCheck == nil) != once(name) || (s.Restart == "no") != once(name) {
+			t.Errorf("%s: health check %v, restart %q: only what ends has neither", name, s.HealthCheck, s.Restart)
 		}
 	}
 }
+
+// once are the services that end by themselves.
+func once(service string) bool { return service == "init" || service == "secrets" }
 
 // TestComposeIsHardened: loopback ports, pinned images, no privilege that can be
 // done without, and a stop that leaves time to drain.
@@ -108,7 +96,7 @@ func TestComposeIsHardened(t *testing.T) {
 			t.Errorf("%s: wants no-new-privileges, a memory limit and log rotation", name)
 		}
 		for _, v := range s.Volumes {
-			if v.Type == types.VolumeTypeBind && !v.ReadOnly {
+			if (v.Type == types.VolumeTypeBind || v.Source == "secrets" && name != "secrets") && !v.ReadOnly {
 				t.Errorf("%s: %s can be written", name, v.Source)
 			}
 			if v.Type == types.VolumeTypeBind {
@@ -120,10 +108,16 @@ func TestComposeIsHardened(t *testing.T) {
 		if s.Image != "clickstream" {
 			continue
 		}
-		if s.User != "65532:65532" || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
-			t.Errorf("%s: user %s, read only %t, cap_drop %v: want 65532:65532, true, [ALL]", name, s.User, s.ReadOnly, s.CapDrop)
+		if name == "secrets" { // gives files away, to nobody on a network
+			s.User, s.CapAdd = strings.ReplaceAll(s.User, "0:0", "65532:65532"), nil
+			if s.NetworkMode != "none" || len(s.Ports) > 0 {
+				t.Errorf("secrets: network %q, want none", s.NetworkMode)
+			}
 		}
-		if grace := s.StopGracePeriod; name != "init" && (grace == nil || time.Duration(*grace) < 35*time.Second) {
+		if s.User != "65532:65532" || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) || len(s.CapAdd) > 0 {
+			t.Errorf("%s: user %s, read only %t, cap_drop %v, cap_add %v: want 65532:65532, true, [ALL], none", name, s.User, s.ReadOnly, s.CapDrop, s.CapAdd)
+		}
+		if grace := s.StopGracePeriod; !once(name) && (grace == nil || time.Duration(*grace) < 35*time.Second) {
 			t.Errorf("%s: stop_grace_period %v, want more than the pipeline's 30s", name, grace)
 		}
 	}
@@ -142,9 +136,9 @@ func TestComposeIsConsistent(t *testing.T) {
 		"the cluster id is 16 bytes in base64": {regexp.MustCompile(`^[\w-]{22}$`).FindString(env("kafka", "CLUSTER_ID")), env("kafka", "CLUSTER_ID")},
 		"kafka writes to its volume":           {env("kafka", "KAFKA_LOG_DIRS"), project.Services["kafka"].Volumes[0].Target},
 		"kafka's name":                         {env("consumer", "KAFKA_BROKERS"), "kafka:9092"},
-		"one user":                             {env("consumer", "CLICKHOUSE_USER"), env("clickhouse", "CLICKHOUSE_USER")},
-		"one password":                         {env("init", "CLICKHOUSE_PASSWORD"), env("clickhouse", "CLICKHOUSE_PASSWORD")},
-		"grafana's password":                   {env("grafana", "GRAFANA_CLICKHOUSE_PASSWORD"), env("clickhouse", "GRAFANA_CLICKHOUSE_PASSWORD")},
+		"init is the server's own user":        {env("init", "CLICKHOUSE_USER"), env("clickhouse", "CLICKHOUSE_USER")},
+		"which may make users":                 {env("clickhouse", "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT"), "1"},
+		"the pipelines only store":             {env("consumer", "CLICKHOUSE_USER"), "clickstream_writer"},
 		"the same servers for all":             {env("producer", "KAFKA_BROKERS"), env("init", "KAFKA_BROKERS")},
 		"home is a dashboard":                  {env("grafana", "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"), "/dashboards/shop.json"},
 		"rate":                                 {env("producer", "RATE"), "100"},
@@ -171,8 +165,8 @@ func TestProvisioningFiles(t *testing.T) {
 		}
 	}
 	read(t, "provisioning/datasources/clickhouse.yaml", &source)
-	if got, want := source.Datasources[0].SecureJSONData["password"], "${GRAFANA_CLICKHOUSE_PASSWORD}"; got != want {
-		t.Errorf("password in the data source\n got %s\nwant %s", got, want)
+	if got, want := source.Datasources[0].JSONData["username"], "grafana"; got != want {
+		t.Errorf("user of the data source: got %v, want %s, whom init makes", got, want)
 	}
 	if got, want := source.Datasources[0].JSONData["defaultDatabase"], "clickstream"; got != want {
 		t.Errorf("default database\n got %v\nwant %s", got, want)
@@ -188,8 +182,8 @@ func TestProvisioningFiles(t *testing.T) {
 		t.Errorf("provider: got %+v, want no updates by the UI and /dashboards", p)
 	}
 	files, _ := filepath.Glob("../config/clickhouse-server/*.xml")
-	if len(files) != 2 {
-		t.Errorf("files of the ClickHouse server: got %v, want two", files)
+	if len(files) != 1 {
+		t.Errorf("files of the ClickHouse server: got %v, want one", files)
 	}
 	for _, file := range files {
 		wellFormed(t, file)
@@ -213,16 +207,78 @@ func wellFormed(t *testing.T, file string) {
 	}
 }
 
-// TestEnvExample names every password that compose asks for, and gives none.
-func TestEnvExample(t *testing.T) {
-	raw, err := os.ReadFile("../.env.example")
+// TestSecretsReachTheirReaders follows each secret from where it is drawn to where it is
+// read: by name, by the volume, and by the user id that may open the file.
+func TestSecretsReachTheirReaders(t *testing.T) {
+	project := loaded(t)
+	example, err := os.ReadFile("../.env.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name := range passwords {
-		if !strings.Contains(string(raw), "\n"+name+"=\n") {
-			t.Errorf(".env.example: want an empty %s", name)
+	source, err := os.ReadFile("provisioning/datasources/clickhouse.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readers := map[string][]string{} // by file: services that read it
+	for name, s := range project.Services {
+		for variable, value := range s.Environment {
+			if value != nil && strings.HasPrefix(*value, "/secrets/") {
+				if !strings.HasSuffix(variable, "_FILE") {
+					t.Errorf("%s: %s names a file", name, variable)
+				}
+				readers[strings.TrimPrefix(*value, "/secrets/")] = append(readers[strings.TrimPrefix(*value, "/secrets/")], name)
+			}
 		}
+	}
+	for _, m := range regexp.MustCompile(`\$__file\{/secrets/(\w+)\}`).FindAllStringSubmatch(string(source), -1) {
+		readers[m[1]] = append(readers[m[1]], "grafana")
+	}
+	uid := func(service string) int {
+		switch s := project.Services[service]; {
+		case service == "grafana":
+			return 472 // the image's
+		case service == "clickhouse" && s.User == "" && s.CapDrop == nil:
+			return 0 // its entry point, with the right to open every file
+		case s.User == "65532:65532":
+			return 65532
+		}
+		return -1
+	}
+	for _, secret := range secrets.All {
+		if _, ok := project.Services["secrets"].Environment[secret.Variable]; !ok {
+			t.Errorf("%s: an own one does not reach the service secrets", secret.Variable)
+		}
+		if !strings.Contains(string(example), "\n"+secret.Variable+"=\n") {
+			t.Errorf(".env.example: want an empty %s", secret.Variable)
+		}
+		for _, f := range secret.Files {
+			if len(readers[f.Name]) == 0 {
+				t.Errorf("%s: nobody reads %s", secret.Variable, f.Name)
+			}
+			for _, service := range readers[f.Name] {
+				if id := uid(service); id != 0 && id != f.UID {
+					t.Errorf("%s is user %d and cannot open %s of user %d", service, id, f.Name, f.UID)
+				}
+				if !slices.ContainsFunc(project.Services[service].Volumes, func(v types.ServiceVolumeConfig) bool { return v.Source == "secrets" && v.Target == "/secrets" }) {
+					t.Errorf("%s reads %s and has no volume /secrets", service, f.Name)
+				}
+			}
+			delete(readers, f.Name)
+		}
+	}
+	if len(readers) > 0 {
+		t.Errorf("read and never drawn: %v", readers)
+	}
+}
+
+// TestOwnPasswordsWin: what .env or the environment gives reaches the service that draws.
+func TestOwnPasswordsWin(t *testing.T) {
+	project, err := compose(t, map[string]string{"GRAFANA_ADMIN_PASSWORD": "own"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := project.Services["secrets"].Environment["GRAFANA_ADMIN_PASSWORD"]; got == nil || *got != "own" {
+		t.Errorf("got %v, want own", got)
 	}
 }
 

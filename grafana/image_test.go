@@ -153,16 +153,26 @@ func TestImageRuns(t *testing.T) {
 	}
 	t.Cleanup(func() { b.Close() })
 	engine := enginetest.Start(t)
+	volume := t.TempDir()
+	password := filepath.Join(volume, "engine")
+	if err := os.WriteFile(password, []byte(engine.Password), 0o400); err != nil {
+		t.Fatal(err)
+	}
 	c := containers{
-		binary: binary(t), project: loaded(t),
+		binary: binary(t), project: loaded(t), secrets: volume,
 		environment: []string{
 			"KAFKA_BROKERS=" + b.Addr(), "CLICKHOUSE_ADDR=" + engine.Native, "CLICKHOUSE_DATABASE=" + engine.Database(t),
-			"CLICKHOUSE_USER=" + engine.User, "CLICKHOUSE_PASSWORD=" + engine.Password,
+			"CLICKHOUSE_USER=" + engine.User, "CLICKHOUSE_PASSWORD_FILE=" + password,
+			"CLICKHOUSE_WRITER_PASSWORD_FILE=", "GRAFANA_CLICKHOUSE_PASSWORD_FILE=", // the engine makes no users
 		},
 		// Other tests may be using the default ports.
 		ports: map[string]string{"127.0.0.1:4195": "127.0.0.1:14195", "127.0.0.1:4196": "127.0.0.1:14196"},
 	}
 	for range 2 {
+		draw := append(c.project.Services["secrets"].Command, "--dir", volume)
+		if out, err := c.command(t, "secrets", draw).CombinedOutput(); err != nil {
+			t.Fatalf("secrets: %v\n%s", err, out)
+		}
 		if out, err := c.command(t, "init", c.project.Services["init"].Command).CombinedOutput(); err != nil {
 			t.Fatalf("init: %v\n%s", err, out)
 		}
@@ -190,6 +200,7 @@ func TestHealthcheckOfNothing(t *testing.T) {
 type containers struct {
 	binary      string
 	project     *types.Project
+	secrets     string // the folder that is the volume of this name
 	environment []string
 	ports       map[string]string
 }
@@ -208,7 +219,7 @@ func (c containers) command(t *testing.T, service string, args []string) *exec.C
 	cmd.Env = []string{} // nothing of ours: a container has only what compose gives it
 	for name, value := range c.project.Services[service].Environment {
 		if value != nil {
-			cmd.Env = append(cmd.Env, name+"="+*value)
+			cmd.Env = append(cmd.Env, name+"="+strings.Replace(*value, "/secrets", c.secrets, 1))
 		}
 	}
 	cmd.Env = append(cmd.Env, c.environment...)

@@ -19,7 +19,9 @@ func initCommand() *cli.Command {
 		Name:  "init",
 		Usage: "Create or upgrade the Kafka topics and the ClickHouse tables; running it again changes nothing",
 		Description: "Passwords come from CLICKHOUSE_PASSWORD and KAFKA_PASSWORD, or from the files that\n" +
-			"CLICKHOUSE_PASSWORD_FILE and KAFKA_PASSWORD_FILE name; never from the command line.",
+			"CLICKHOUSE_PASSWORD_FILE and KAFKA_PASSWORD_FILE name; never from the command line.\n" +
+			"With CLICKHOUSE_WRITER_PASSWORD it makes user clickstream_writer, who stores rows, and with\n" +
+			"GRAFANA_CLICKHOUSE_PASSWORD user grafana, who only reads (or ..._FILE, as above).",
 		Flags:  append(kafkaFlags(), clickhouseFlags()...),
 		Action: runInit,
 	}
@@ -113,8 +115,20 @@ func initSettings(c *cli.Context) (tables.Settings, error) {
 	if s.Kafka.Password, err = secret("KAFKA_PASSWORD"); err != nil {
 		return s, err
 	}
-	s.ClickHouse.Password, err = secret("CLICKHOUSE_PASSWORD")
+	if s.ClickHouse.Password, err = secret("CLICKHOUSE_PASSWORD"); err != nil {
+		return s, err
+	}
+	if s.Writer, err = userOf("clickstream_writer", "CLICKHOUSE_WRITER_PASSWORD"); err != nil {
+		return s, err
+	}
+	s.Reader, err = userOf("grafana", "GRAFANA_CLICKHOUSE_PASSWORD")
 	return s, err
+}
+
+// userOf is a user that init makes if its password is given.
+func userOf(name, variable string) (tables.User, error) {
+	password, err := secret(variable)
+	return tables.User{Name: name, Password: password}, err
 }
 
 // textOf returns a flag's value, or its default where the environment variable is

@@ -85,6 +85,7 @@ func commands() []*cli.Command {
 		brokerCommand(),
 		engineCommand(),
 		initCommand(),
+		secretsCommand(),
 		verifyCommand(),
 		dlqCommand(),
 		healthcheckCommand(),

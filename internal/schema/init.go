@@ -19,6 +19,8 @@ type Settings struct {
 	// Options are for the tables; the dead letters' retention holds for their topic
 	// too, where Kafka's default would drop them after a week.
 	Options Options
+	// Writer and Reader are users to make, those that have a password.
+	Writer, Reader User
 	// Wait is how long servers that do not answer yet are asked again.
 	Wait time.Duration
 	// Say takes a line of text for people.
@@ -100,6 +102,18 @@ func Init(ctx context.Context, s Settings) error {
 		return err
 	}
 	s.Say(report.String())
+	for _, m := range []struct {
+		User
+		role
+	}{{s.Writer, writer}, {s.Reader, reader}} {
+		said, err := makeUser(ctx, conn, s.Options.Database, m.User, m.role)
+		if err != nil {
+			return err
+		}
+		if said != "" {
+			s.Say(said)
+		}
+	}
 	return nil
 }
 
