@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -77,6 +78,11 @@ func pipelineFile(c *cli.Context) string {
 		}
 	}
 	return c.Args().First()
+}
+
+// flagOf is whether a flag of Benthos is set, on whatever level of the command line.
+func flagOf(c *cli.Context, name string) bool {
+	return slices.ContainsFunc(c.Lineage(), func(level *cli.Context) bool { return level.Bool(name) })
 }
 
 // withAdvice makes c, and every command below it, say on one line what is wrong with

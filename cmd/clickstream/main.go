@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string) int {
 	p.watchSignals(runsPipeline(args))
 
 	options := []service.CLIOptFunc{
+		logs.captured,
 		service.CLIOptSetArgs(args...),
 		service.CLIOptSetVersion(version, built),
 		service.CLIOptSetBinaryName("clickstream"),

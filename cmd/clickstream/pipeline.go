@@ -36,6 +36,7 @@ type pipeline struct {
 	fatal     atomic.Pointer[error] // what a plugin said no retry can mend
 	resources *service.Resources
 	file      string // the pipeline's
+	watches   bool   // and runs another in its place when it changes
 }
 
 func newPipeline(logs *logPipe, env *environment, cancel context.CancelFunc) *pipeline {
@@ -45,6 +46,7 @@ func newPipeline(logs *logPipe, env *environment, cancel context.CancelFunc) *pi
 // onRun is called once the command line turned out to run a pipeline.
 func (p *pipeline) onRun(c *cli.Context) error {
 	p.file = pipelineFile(c)
+	p.watches = flagOf(c, "watcher")
 	tuneGC()
 	p.running.Store(true)
 	process.OnParentDeath(func() {
@@ -66,7 +68,7 @@ func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 		return err
 	}
 	if root, err := conf.FieldAny(); err == nil {
-		if config, ok := root.(map[string]any); ok && pack.Fits(config) {
+		if config, ok := root.(map[string]any); ok && !p.watches && pack.Fits(config) {
 			_ = pack.Allow() // for as long as this process lives
 		}
 	}

@@ -231,3 +231,17 @@ func residentKiB(t testing.TB, p *proc) int {
 	t.Fatal("no VmRSS in /proc/pid/status")
 	return 0
 }
+
+// both runs a command to its end and returns what it wrote to standard output and to
+// standard error, and its exit code.
+func both(t testing.TB, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Env = cleanEnv()
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.String(), log.String(), cmd.ProcessState.ExitCode()
+}
