@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"clickstream/internal/engine/chdb"
+	"clickstream/internal/engine/fence"
 	"clickstream/internal/engine/front"
 	"clickstream/internal/engine/library"
 	"clickstream/internal/process"
@@ -32,6 +33,8 @@ type Config struct {
 	// MemoryBytes bounds what the engine may use; 0 is DefaultMemory. A statement
 	// that needs more fails with code 241.
 	MemoryBytes int64
+	// fence is what the kernel keeps this process from.
+	fence fence.State
 	// Grace is how long a stop waits for statements that run; 0 is DefaultGrace.
 	Grace time.Duration
 }

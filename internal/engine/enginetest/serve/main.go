@@ -35,5 +35,5 @@ func run(c engine.Config) (err error) {
 	if c.User, c.Password, err = engine.Credentials(); err != nil {
 		return err
 	}
-	return engine.Serve(context.Background(), c, os.Stdout)
+	return engine.Serve(context.Background(), c, os.Stdout, os.Stderr)
 }
