@@ -36,17 +36,17 @@ func writeConfig(data string, c Config) (files, error) {
 	}
 	server := strings.NewReplacer(
 		"{log}", escape(f.log), "{users}", escape(users), "{memory}", strconv.FormatInt(memory, 10),
-		"{backups}", escape(filepath.Join(data, "backups")),
+		"{backups}", escape(filepath.Join(data, "backups")), "{empty}", escape(f.empty+"/"),
 	).Replace(serverXML)
 	for _, folder := range []string{f.empty, filepath.Join(data, "clickhouse")} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return files{}, err
 		}
 	}
-	if err := os.WriteFile(f.server, []byte(server), 0o644); err != nil {
+	if err := os.WriteFile(f.server, []byte(server), 0o600); err != nil {
 		return files{}, err
 	}
-	return f, os.WriteFile(users, []byte(usersXML), 0o644)
+	return f, os.WriteFile(users, []byte(usersXML), 0o600)
 }
 
 func escape(path string) string {

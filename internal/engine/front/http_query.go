@@ -40,6 +40,9 @@ func (x *exchange) serve() error {
 			return err
 		}
 	}
+	if err := x.backend.admit(session, in.Statement, r.readonly != ""); err != nil {
+		return err
+	}
 	if in.Insert != nil {
 		return x.insert(session, in, r.comment())
 	}
@@ -87,7 +90,11 @@ func (x *exchange) external(session *chdb.Conn, name string, data io.Reader) err
 		format = "TabSeparated"
 	}
 	table := statement.Identifier(name)
-	if err := session.Exec("CREATE TEMPORARY TABLE " + table + " (" + structure + ")"); err != nil {
+	create := "CREATE TEMPORARY TABLE " + table + " (" + structure + ")"
+	if err := plain(create); err != nil {
+		return err
+	}
+	if err := session.Exec(create); err != nil {
 		return err
 	}
 	return feed(session, "INSERT INTO "+table, format, data)

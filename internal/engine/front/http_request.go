@@ -212,7 +212,7 @@ func (x *exchange) request() request {
 		r.database = x.r.Header.Get("X-ClickHouse-Database")
 	}
 	if x.r.Method == http.MethodGet || x.r.Method == http.MethodHead {
-		r.readonly = "2" // as ClickHouse: a link must not change anything
+		r.readonly = "1" // a link must not change anything, nor a setting of its own statement
 	}
 	for name, value := range x.values {
 		switch {

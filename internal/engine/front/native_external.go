@@ -48,7 +48,11 @@ func (e external) create(session *chdb.Conn) error {
 		columns = append(columns, statement.Identifier(column.Name)+" "+column.Type)
 	}
 	name := statement.Identifier(e.name)
-	if err := session.Exec("CREATE TEMPORARY TABLE IF NOT EXISTS " + name + " (" + strings.Join(columns, ", ") + ")"); err != nil {
+	create := "CREATE TEMPORARY TABLE IF NOT EXISTS " + name + " (" + strings.Join(columns, ", ") + ")"
+	if err := plain(create); err != nil {
+		return err
+	}
+	if err := session.Exec(create); err != nil {
 		return err
 	}
 	return feed(session, "INSERT INTO "+name, "Native", bytes.NewReader(e.data))

@@ -116,6 +116,9 @@ type described struct {
 }
 
 func describe(session *chdb.Conn, what string) (described, error) {
+	if err := plain("DESCRIBE " + what); err != nil {
+		return described{}, err
+	}
 	text, err := session.Text("DESCRIBE "+what, "TSV")
 	if err != nil {
 		return described{}, err

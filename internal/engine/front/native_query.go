@@ -63,6 +63,9 @@ func (c *nativeConn) query() error {
 
 // run runs a statement on its session.
 func (c *nativeConn) run(session *chdb.Conn, st statement.Statement, comment string) error {
+	if err := c.backend.admit(session, st, false); err != nil {
+		return c.exception(err)
+	}
 	if st.Insert != nil {
 		return c.insert(session, insertion{Insert: st.Insert, sql: st.SQL, comment: comment})
 	}

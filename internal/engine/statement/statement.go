@@ -65,8 +65,6 @@ func Parse(sql string) Statement {
 		st.SQL = byComment(sql, *s)
 		st.Bare = st.SQL
 		s = &scanner{sql: st.SQL, pos: s.pos}
-	case "DROP", "DETACH", "RENAME", "SYSTEM":
-		st.Problem = forbidden(st.Kind, *s)
 	}
 	parseRest(&st, s)
 	return st
@@ -117,30 +115,6 @@ func formatName(s scanner) (name token, ok bool) {
 
 func unsupported(what string) *Problem {
 	return &Problem{Code: 48, Name: "NOT_IMPLEMENTED", Message: what + " is not supported by the clickstream engine"}
-}
-
-// forbidden refuses what would take the engine down. SYSTEM SHUTDOWN and KILL
-// signal the whole process group; without the database `default` the engine
-// accepts no connection any more.
-func forbidden(kind string, s scanner) *Problem {
-	t, _ := s.next()
-	if kind == "SYSTEM" {
-		if t.is("SHUTDOWN") || t.is("KILL") {
-			return unsupported("SYSTEM " + strings.ToUpper(t.text) + " (stop the process instead)")
-		}
-		return nil
-	}
-	if !t.is("DATABASE") {
-		return nil
-	}
-	t, _ = s.next()
-	for t.is("IF") || t.is("EXISTS") {
-		t, _ = s.next()
-	}
-	if t.name() == "default" {
-		return unsupported(kind + " DATABASE default")
-	}
-	return nil
 }
 
 // byComment makes KILL QUERY find the ids that clients gave: the engine chooses
