@@ -24,6 +24,7 @@ func Serve(ctx context.Context, c Config, out, warn io.Writer) error {
 	if err := enclose(&c, warn); err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // as ClickHouse's server: of a pipe in one of its threads it would die
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	process.OnParentDeath(stop)

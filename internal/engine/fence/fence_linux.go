@@ -39,6 +39,19 @@ const (
 		unix.LANDLOCK_ACCESS_FS_MAKE_FIFO | unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
 )
 
+// Available says whether this kernel can fence files.
+func Available() bool { return landlock() > 0 }
+
+// landlock is the version that the kernel has, 0 for none: it is older than Linux 5.13,
+// or has it switched off.
+func landlock() int {
+	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return 0
+	}
+	return int(version)
+}
+
 // Inside says whether this process was started by Enter.
 func Inside() bool { return os.Getenv(mark) != "" }
 
@@ -49,9 +62,9 @@ func Inside() bool { return os.Getenv(mark) != "" }
 // A fence is a thread's and passes to those that it makes. Go has made several by now,
 // so the one that holds the program's new beginning has to be fenced.
 func Enter(rules Rules, env []string) error {
-	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return nil // before Linux 5.13, or switched off
+	version := landlock()
+	if version == 0 {
+		return nil
 	}
 	program, err := os.Executable()
 	if err != nil {
@@ -59,7 +72,7 @@ func Enter(rules Rules, env []string) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := restrict(int(version), program, rules); err != nil {
+	if err := restrict(version, program, rules); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	return fmt.Errorf("start behind the fence: %w", syscall.Exec(program, os.Args, append(env, mark+"=1")))

@@ -2,6 +2,9 @@
 
 package fence
 
+// Available is false.
+func Available() bool { return false }
+
 // Inside is false: this system has no fence.
 func Inside() bool { return false }
 
