@@ -52,7 +52,7 @@ func Start(t testing.TB) Server {
 // dataFolder makes the folder of the shared engine, which empties it at its end. The
 // folder itself lies outside of the engine's fence; those of earlier tests go here.
 func dataFolder() (string, error) {
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("clickstream-enginetest-%d", os.Getuid()), "engines")
+	dir := filepath.Join(ownFolder(), "engines")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
