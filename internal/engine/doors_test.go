@@ -231,6 +231,44 @@ func ask(t *testing.T, s enginetest.Server, method, sql string, header http.Head
 	return response.StatusCode, string(text)
 }
 
+// TestWithoutFence: where the kernel keeps no fence, the doors that grants leave open are
+// shut by name. (Only the fence of files is left out here; that of calls is still there.)
+func TestWithoutFence(t *testing.T) {
+	t.Setenv("CLICKSTREAM_FENCED", "1") // as if it had been entered
+	s := enginetest.StartOwn(t, enginetest.Options{})
+	s.Query(t, "", "CREATE TABLE names (a String, \"order\" String) ENGINE = Memory")
+	o := newOutside(t)
+	for line := range strings.Lines(`
+SELECT file('{dir}/secret')
+SELECT /**/ FiLe /**/ ('{dir}/secret')
+SELECT "file"('{dir}/secret')
+SELECT ` + "`fi\\x6ce`('{dir}/secret')" + `
+SELECT * APPLY(file) FROM (SELECT '{dir}/secret' AS a)
+SELECT '{dir}/secret' AS a, file(a)
+INSERT INTO names (a) VALUES (file('{dir}/secret'))
+INSERT INTO names (a) SELECT file('{dir}/secret')
+CREATE FUNCTION f AS (x) -> file(x)
+CREATE TABLE t (a Int) ENGINE = EmbeddedRocksDB(0, '{dir}/f') PRIMARY KEY a
+CREATE TABLE t (a Int) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local_blob_storage, path = '{dir}/f/')
+CREATE DATABASE t ENGINE = Atomic SETTINGS disk = disk(type = local, path = '{dir}/f/')
+SELECT 'x' INTO{u3000}OUTFILE '{dir}/f'
+SELECT * FROM url('http://{server}/', 'TSV', 'a String')`) {
+		sql := strings.TrimSpace(o.statement(line))
+		if sql == "" {
+			continue
+		}
+		status, answer := ask(t, s.Server, http.MethodPost, sql, nil)
+		if status == http.StatusOK {
+			t.Errorf("%s\n got 200 %.200s\nwant a refusal", sql, answer)
+		}
+		o.check(t, sql, answer)
+	}
+	s.Query(t, "", "INSERT INTO names (a, `order`) VALUES ('file', 'disk')")
+	if got := s.Query(t, "", "SELECT count(), any(a) FROM names"); got != "1\tfile" {
+		t.Errorf("rows: got %q", got)
+	}
+}
+
 // TestFreedom: what users build on a database stays possible.
 func TestFreedom(t *testing.T) {
 	s := enginetest.StartOwn(t, enginetest.Options{})

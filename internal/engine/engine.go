@@ -86,7 +86,7 @@ func Run(ctx context.Context, c Config, ready func(Addresses)) error {
 	if err != nil {
 		return err
 	}
-	backend, err := front.NewBackend(db, front.Login{User: c.user(), Password: c.Password})
+	backend, err := front.NewBackend(db, front.Login{User: c.user(), Password: c.Password}, c.fence.Files)
 	if err != nil {
 		db.Close()
 		return fmt.Errorf("engine: %w", err)

@@ -22,6 +22,7 @@ type Backend struct {
 	engine *chdb.Engine
 	user   string
 	secret string
+	fenced bool
 	slots  queue // statements in the engine
 	rows   queue // INSERTs whose rows are on their way
 	// reading are requests that are not read yet.
@@ -39,8 +40,9 @@ type Backend struct {
 type Login struct{ User, Password string }
 
 // NewBackend asks the engine what clients will want to know of it.
-func NewBackend(engine *chdb.Engine, login Login) (*Backend, error) {
-	b := &Backend{engine: engine, user: login.User, secret: login.Password,
+// Fenced says that the process reaches no file outside of its data folder.
+func NewBackend(engine *chdb.Engine, login Login, fenced bool) (*Backend, error) {
+	b := &Backend{engine: engine, fenced: fenced, user: login.User, secret: login.Password,
 		slots: make(queue, slots), rows: make(queue, mostInserts), reading: make(queue, mostReading)}
 	c, err := engine.Connect()
 	if err != nil {

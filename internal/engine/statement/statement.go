@@ -113,6 +113,23 @@ func formatName(s scanner) (name token, ok bool) {
 	return name, !more || after.mark(';') || after.is("SETTINGS") || after.is("INTO")
 }
 
+// Mentions returns the first of these names that sql spells as a word or an identifier,
+// in any case; a quoted one with an escape in it might spell any of them.
+func Mentions(sql string, names ...string) string {
+	s := &scanner{sql: sql}
+	for t, ok := s.next(); ok; t, ok = s.next() {
+		if t.kind == quoted && strings.Contains(t.text, `\`) {
+			return t.text
+		}
+		for _, name := range names {
+			if strings.EqualFold(t.name(), name) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
 func unsupported(what string) *Problem {
 	return &Problem{Code: 48, Name: "NOT_IMPLEMENTED", Message: what + " is not supported by the clickstream engine"}
 }
