@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -59,6 +58,6 @@ func TestKnown(t *testing.T) {
 		}
 	}
 	if len(unknown) > 0 {
-		t.Error(fmt.Sprintf("the engine can do what nobody has looked at:\n%s\nadd an attack to doors_test.go for each that leads outside, then KNOWN=write", strings.Join(unknown, "\n")))
+		t.Errorf("the engine can do what nobody has looked at:\n%s\nadd an attack to doors_test.go for each that leads outside, then KNOWN=write", strings.Join(unknown, "\n"))
 	}
 }

@@ -149,7 +149,7 @@ func loaderOf(program string) string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	for _, part := range f.Progs {
 		if part.Type != elf.PT_INTERP {
 			continue
