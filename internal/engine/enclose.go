@@ -68,8 +68,12 @@ func enter(c Config) error {
 		return err
 	}
 	defer login.Close()
-	env := append(withoutSecrets(os.Environ()), loginEnv+"="+fd, "TMPDIR="+filepath.Join(data, "empty"))
-	return fence.Enter(fence.Rules{Own: []string{data}, Read: []string{filepath.Dir(lib)}}, env)
+	temporary := filepath.Join(data, "tmp") // for forms larger than memory
+	if err := os.MkdirAll(temporary, 0o700); err != nil {
+		return err
+	}
+	env := append(withoutSecrets(os.Environ()), loginEnv+"="+fd, "TMPDIR="+temporary)
+	return fence.Enter(fence.Rules{Own: []string{data}, Read: library.Files(lib)}, env)
 }
 
 // vacant looks whether addresses and folder are free, makes the folder and returns its

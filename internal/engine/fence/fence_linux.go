@@ -20,7 +20,7 @@ import (
 // system is what a program and its C library read of a machine. Of /proc there are only
 // files without secrets: environ, which is not among them, holds passwords.
 var system = []string{
-	"/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo",
+	"/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo",
 	"/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/hosts", "/etc/host.conf",
 	"/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/gai.conf",
 	"/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm",

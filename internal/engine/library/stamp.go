@@ -15,6 +15,11 @@ import (
 
 const stampFile = "stamp.json"
 
+// Files are those that a start reads of a library that Find has found.
+func Files(path string) []string {
+	return []string{path, filepath.Join(filepath.Dir(path), stampFile)}
+}
+
 // stamp records what the fetched file was. The hash of 566 MB takes half a second, so it
 // is computed again only if the file was touched. That shows in Changed, which nobody can
 // set, and the stamp itself lies where no other user can write: see private.
