@@ -63,8 +63,8 @@ func (s *scanner) digits() (kind, int) {
 		return number, s.pos + n.end
 	}
 	end := n.end + tail
-	if span(n.rest[:end], isName) < end {
-		return number, s.pos + end // 1.5abc: an error to the engine
+	if s.wrong = span(n.rest[:end], isName) < end; s.wrong {
+		return number, s.pos + end
 	}
 	return word, s.pos + end
 }

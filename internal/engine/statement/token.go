@@ -46,6 +46,8 @@ type scanner struct {
 	dot bool
 	// closes is set if the token before ends an operand, behind which a dot is no number.
 	closes bool
+	// wrong is set while a number is read that is none, such as 1.5a: it ends no operand.
+	wrong bool
 }
 
 // next returns the next token; ok is false at the end.
@@ -54,11 +56,12 @@ func (s *scanner) next() (t token, ok bool) {
 		return token{}, false
 	}
 	start := s.pos
+	s.wrong = false
 	k, end := s.read()
 	s.pos = end
 	t = token{kind: k, text: s.sql[start:end], start: start, end: end}
 	s.dot = t.mark('.')
-	s.closes = k == word || k == quoted || k == number || t.mark(')') || t.mark(']')
+	s.closes = k == word || k == quoted || k == number && !s.wrong || t.mark(')') || t.mark(']')
 	return t, true
 }
 
