@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"clickstream/internal/corpus"
 )
 
 // describe puts what Parse found on one line.
@@ -90,6 +92,7 @@ func TestQuote(t *testing.T) {
 
 // FuzzParse: whatever the text is, no panic, and the parts are parts of it.
 func FuzzParse(f *testing.F) {
+	corpus.Add(f)
 	for _, seed := range []string{
 		"SELECT 1 FORMAT JSON", "INSERT INTO t (a, `b`) VALUES (1)", "INSERT INTO t SELECT 1; x", "KILL QUERY WHERE query_id = 1",
 		"/* '", "'\\", "$a$ b", "((((", "INSERT INTO FUNCTION f(", "INSERT INTO a.", "INSERT INTO t FORMAT", "SELECT FORMAT x", "\"", "DROP DATABASE",
