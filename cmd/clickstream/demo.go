@@ -32,6 +32,7 @@ func demoCommand() *cli.Command {
 			&cli.StringFlag{Name: "kafka", Value: "127.0.0.1:9092", Usage: "loopback `ADDRESS` of the broker; port 0 picks a free one"},
 			&cli.StringFlag{Name: "clickhouse", Value: "127.0.0.1:9000", Usage: "loopback `ADDRESS` of the engine, native protocol"},
 			&cli.StringFlag{Name: "clickhouse-http", Value: "127.0.0.1:8123", Usage: "loopback `ADDRESS` of the engine, HTTP"},
+			&cli.BoolFlag{Name: "password", Usage: "ask clients of the engine for a password: drawn once, kept in the data folder (CLICKHOUSE_PASSWORD sets one)"},
 			&cli.StringFlag{Name: "page", Value: "127.0.0.1:3000", Usage: "loopback `ADDRESS` of the live page; empty for none"},
 		},
 		Action: runDemo,
@@ -50,7 +51,7 @@ func runDemo(c *cli.Context) error {
 	return demo.Run(ctx, abort, demo.Config{
 		Program: program, Version: version,
 		Data: c.String("data"), Reset: c.Bool("reset"), Rate: c.Int("rate"), For: c.Duration("for"),
-		Kafka: c.String("kafka"), ClickHouse: c.String("clickhouse"), ClickHouseHTTP: c.String("clickhouse-http"), Page: c.String("page"),
+		Kafka: c.String("kafka"), ClickHouse: c.String("clickhouse"), ClickHouseHTTP: c.String("clickhouse-http"), Page: c.String("page"), Password: c.Bool("password"),
 		Produce: pipelines.Produce, Consume: pipelines.Consume,
 		Env: func(name string) string { value, _ := secret(name); return value },
 		Out: os.Stdout,

@@ -33,7 +33,7 @@ func startDemo(t *testing.T, data string, args ...string) *demoProc {
 	servers := d.awaitLine(`kafka (\S+) -> clickhouse (\S+)\n`)
 	d.kafka, d.native = servers[0], servers[1]
 	d.page = d.awaitLine(`(?m)^  page +http://(\S+)$`)[0]
-	d.http = d.awaitLine(`curl 'http://(\S+)/'`)[0]
+	d.http = d.awaitLine(`curl .*'http://(\S+)/'`)[0]
 	pages := d.awaitLine(`http://(\S+)/metrics \(producer\), http://(\S+)/metrics \(consumer\)`)
 	d.producer, d.consumer = pages[0], pages[1]
 	d.awaitLine(`(?m)^  stop `)

@@ -44,7 +44,7 @@ func runEngine(c *cli.Context) error {
 		Data: c.String("data"), Native: c.String("native"), HTTP: c.String("http"),
 		Library: c.String("library"), MemoryBytes: c.Int64("memory"),
 		User: user, Password: password,
-	}, os.Stdout)
+	}, os.Stdout, os.Stderr)
 }
 
 func fetchEngine(c *cli.Context) error {

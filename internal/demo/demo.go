@@ -25,6 +25,8 @@ type Config struct {
 	Rate int
 	// For ends the demo so long after the first row; 0: it runs until it is stopped.
 	For time.Duration
+	// Password asks for a password of clients of the demo's own engine, drawn once.
+	Password bool
 	// Kafka, ClickHouse and ClickHouseHTTP are the addresses to serve on; a port of
 	// 0 is replaced by a free one.
 	Kafka, ClickHouse, ClickHouseHTTP string

@@ -115,7 +115,7 @@ func (f *folder) fill() error {
 		return err
 	}
 	for _, name := range ownDirs {
-		err := os.Mkdir(filepath.Join(f.path, name), 0o755)
+		err := os.Mkdir(filepath.Join(f.path, name), 0o700)
 		if err == nil && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -124,7 +124,7 @@ func (f *folder) fill() error {
 		}
 	}
 	text := markerHead + strings.Join(names, "\n") + "\n"
-	if err := os.WriteFile(filepath.Join(f.path, markerFile), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(f.path, markerFile), []byte(text), 0o600); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	return nil
@@ -151,6 +151,9 @@ func (f *folder) dir(name string) string { return filepath.Join(f.path, name) }
 
 // write puts a file into the run folder and returns its path.
 func (f *folder) write(name, content string) (string, error) {
-	path := filepath.Join(f.path, runDir, name)
-	return path, os.WriteFile(path, []byte(content), 0o644)
+	path := f.run(name)
+	return path, os.WriteFile(path, []byte(content), 0o600)
 }
+
+// run returns the path of a file in the run folder.
+func (f *folder) run(name string) string { return filepath.Join(f.path, runDir, name) }

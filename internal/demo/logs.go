@@ -24,7 +24,7 @@ func logPath(dir, name string) string { return filepath.Join(dir, name+".log") }
 // a pipe would make them wait whenever the demo is stopped with Ctrl-Z, and their
 // last words would be lost with a killed demo.
 func openLog(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
 
 // trimLog sets a log that has grown past limit bytes aside as path.1 and empties
@@ -42,7 +42,7 @@ func trimLog(path string, limit int64) error {
 	if int64(len(whole)) > limit {
 		whole = whole[int64(len(whole))-limit:]
 	}
-	if err := os.WriteFile(path+".1", whole, 0o644); err != nil {
+	if err := os.WriteFile(path+".1", whole, 0o600); err != nil {
 		return err
 	}
 	return os.Truncate(path, 0)

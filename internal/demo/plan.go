@@ -19,6 +19,7 @@ type plan struct {
 	ownKafka, ownClickHouse    bool
 	producerHTTP, consumerHTTP string
 	producePath, consumePath   string
+	loginFile                  string // HTTP headers for ClickHouse; empty without a password
 }
 
 // How long a stop may take before it becomes a kill. A pipeline gives itself 30 s
@@ -133,11 +134,19 @@ func (p plan) banner() string {
 	}
 	fmt.Fprintf(&b, "  data     %s, logs of every process in %s\n", p.folder.path, p.folder.dir(logsDir))
 	if p.ownClickHouse {
-		fmt.Fprintf(&b, "  query    curl 'http://%s/' --data 'SELECT event_type, count() FROM %s.events GROUP BY event_type'\n", p.ClickHouseHTTP, p.login.database)
+		fmt.Fprintf(&b, "  query    curl %s'http://%s/' --data 'SELECT event_type, count() FROM %s.events GROUP BY event_type'\n", p.curlLogin(), p.ClickHouseHTTP, p.login.database)
 	}
 	fmt.Fprintf(&b, "  metrics  http://%s/metrics (producer), http://%s/metrics (consumer)\n", p.producerHTTP, p.consumerHTTP)
 	fmt.Fprintf(&b, "  stop     %s\n", p.stopText())
 	return b.String()
+}
+
+// curlLogin is how curl gives the password without showing it in its arguments.
+func (p plan) curlLogin() string {
+	if p.loginFile == "" {
+		return ""
+	}
+	return fmt.Sprintf("-H @'%s' ", p.loginFile)
 }
 
 func (p plan) stopText() string {

@@ -27,7 +27,10 @@ func settle(c Config) (p plan, err error) {
 		return p, err
 	}
 	p.producerHTTP, p.consumerHTTP = http[0], http[1]
-	p.login = login{p.ClickHouse, or(c.Env("CLICKHOUSE_DATABASE"), "clickstream"), or(c.Env("CLICKHOUSE_USER"), "default"), c.Env("CLICKHOUSE_PASSWORD")}
+	p.login = login{p.ClickHouse, or(c.Env("CLICKHOUSE_DATABASE"), "clickstream"), or(c.Env("CLICKHOUSE_USER"), "default"), ""}
+	if err := p.settlePassword(); err != nil {
+		return p, err
+	}
 	if p.producePath, err = p.folder.write("produce.yaml", c.Produce); err != nil {
 		return p, err
 	}

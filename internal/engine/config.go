@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"clickstream/internal/engine/fence"
 )
 
 //go:embed server.xml
@@ -36,17 +38,31 @@ func writeConfig(data string, c Config) (files, error) {
 	}
 	server := strings.NewReplacer(
 		"{log}", escape(f.log), "{users}", escape(users), "{memory}", strconv.FormatInt(memory, 10),
-		"{backups}", escape(filepath.Join(data, "backups")),
+		"{backups}", escape(filepath.Join(data, "backups")), "{empty}", escape(f.empty+"/"),
 	).Replace(serverXML)
 	for _, folder := range []string{f.empty, filepath.Join(data, "clickhouse")} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return files{}, err
 		}
 	}
-	if err := os.WriteFile(f.server, []byte(server), 0o644); err != nil {
+	if err := os.WriteFile(f.server, []byte(server), 0o600); err != nil {
 		return files{}, err
 	}
-	return f, os.WriteFile(users, []byte(usersXML), 0o644)
+	return f, os.WriteFile(users, []byte(userRules(c.fence)), 0o600)
+}
+
+// userRules are stricter where the kernel keeps no fence: a dictionary may run a command
+// or call a server, and a row of an INSERT may hold an expression with file() in it.
+func userRules(f fence.State) string {
+	dictionary, setting, constant := "CREATE DICTIONARY, ", "", ""
+	if !f.Calls {
+		dictionary = ""
+	}
+	if !f.Files {
+		const name = "input_format_values_interpret_expressions"
+		setting, constant = "<"+name+">0</"+name+">", "<"+name+"><const/></"+name+">"
+	}
+	return strings.NewReplacer("{dictionary}", dictionary, "{unfenced}", setting, "{unfencedConst}", constant).Replace(usersXML)
 }
 
 func escape(path string) string {

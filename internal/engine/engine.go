@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"clickstream/internal/engine/chdb"
+	"clickstream/internal/engine/fence"
 	"clickstream/internal/engine/front"
 	"clickstream/internal/engine/library"
 	"clickstream/internal/process"
@@ -32,6 +33,8 @@ type Config struct {
 	// MemoryBytes bounds what the engine may use; 0 is DefaultMemory. A statement
 	// that needs more fails with code 241.
 	MemoryBytes int64
+	// fence is what the kernel keeps this process from.
+	fence fence.State
 	// Grace is how long a stop waits for statements that run; 0 is DefaultGrace.
 	Grace time.Duration
 }
@@ -83,7 +86,7 @@ func Run(ctx context.Context, c Config, ready func(Addresses)) error {
 	if err != nil {
 		return err
 	}
-	backend, err := front.NewBackend(db, front.Login{User: c.user(), Password: c.Password})
+	backend, err := front.NewBackend(db, front.Login{User: c.user(), Password: c.Password}, c.fence.Files)
 	if err != nil {
 		db.Close()
 		return fmt.Errorf("engine: %w", err)

@@ -88,9 +88,12 @@ func TestHTTP(t *testing.T) {
 		{"bad rows", call{method: "POST", query: in(), body: "INSERT INTO t FORMAT TSV\n1\tx\nnot a number\ty\n"}, 400, "Code: 27."},
 		{"all rows", call{method: "POST", query: in(), body: "SELECT count(), countIf(b = ''), sum(a) FROM t"}, 200, "8\t1\t21\n"},
 		{"encodings", call{method: "POST", query: in(), body: "SELECT 1", header: http.Header{"Content-Encoding": {"nonsense"}}}, 500, "Code: 89."},
-		{"web page of another site", call{method: "POST", query: in(), body: "SELECT 1", header: http.Header{"Origin": {"https://example.com"}}}, 403, "the embedded engine"},
-		{"name of another site", call{method: "POST", query: in(), body: "SELECT 1", header: http.Header{"Host": {"example.com"}}}, 403, "the embedded engine"},
-		{"web page of this machine", call{method: "POST", query: in(), body: "SELECT 1", header: http.Header{"Origin": {"http://localhost:3000"}}}, 200, "1\n"},
+		{"web page of another site", call{method: "POST", query: in(), body: "SELECT 1", header: http.Header{"Origin": {"https://example.com"}}}, 403, "a page of another site or port may not ask this server"},
+		{"name of another site", call{method: "POST", query: in(), body: "SELECT 1", header: http.Header{"Host": {"example.com"}}}, 403, "this server answers to localhost"},
+		{"web page of another port", call{method: "POST", query: in(), body: "SELECT 1", header: http.Header{"Origin": {"http://localhost:3000"}}}, 403, "a page of another site or port"},
+		{"web page's image", call{method: "GET", query: in("query", "SELECT 1"), header: http.Header{"Sec-Fetch-Site": {"cross-site"}}}, 403, "a page of another site or port"},
+		{"typed by a person", call{method: "GET", query: in("query", "SELECT 1"), header: http.Header{"Sec-Fetch-Site": {"none"}}}, 200, "1\n"},
+		{"DELETE", call{method: "DELETE", query: in(), body: "SELECT 1"}, 405, "want GET, HEAD or POST"},
 	} {
 		response, body := tc.call.send(t, s)
 		if response.StatusCode != tc.code || tc.code == 200 && body != tc.want || !strings.HasPrefix(body, tc.want) {

@@ -17,7 +17,14 @@ import (
 // the process that started it. When both fronts answer it prints one line to out:
 //
 //	engine ready: native 127.0.0.1:9000, http 127.0.0.1:8123
-func Serve(ctx context.Context, c Config, out io.Writer) error {
+//
+// The process is shut in first: see enclose. What the kernel cannot do for it is told
+// to warn, one line.
+func Serve(ctx context.Context, c Config, out, warn io.Writer) error {
+	if err := enclose(&c, warn); err != nil {
+		return err
+	}
+	signal.Ignore(syscall.SIGPIPE) // as ClickHouse's server: of a pipe in one of its threads it would die
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	process.OnParentDeath(stop)

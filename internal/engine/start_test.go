@@ -11,6 +11,7 @@ import (
 
 	"clickstream/internal/engine"
 	"clickstream/internal/engine/enginetest"
+	"clickstream/internal/engine/fence"
 	"clickstream/internal/engine/library"
 	"clickstream/internal/process"
 )
@@ -121,5 +122,37 @@ func TestNoLibrary(t *testing.T) {
 	t.Setenv(library.Env, "/missing")
 	if _, err := enginetest.TryStart(t.TempDir()); err == nil || !strings.Contains(err.Error(), "/missing") {
 		t.Errorf("error: got %v", err)
+	}
+}
+
+// TestPrivate: what the engine stores is its user's alone, and the password shows in no
+// argument and not in its environment.
+func TestPrivate(t *testing.T) {
+	s := enginetest.StartOwn(t, enginetest.Options{User: "shop", Password: "planted'secret"})
+	s.Query(t, "", "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+	s.Query(t, "", "INSERT INTO t SELECT number FROM numbers(1000)")
+	s.Query(t, "", "BACKUP TABLE t TO File('b')")
+	err := filepath.Walk(s.Data(), func(path string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode()&os.ModeSymlink == 0 && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: got mode %v", path, info.Mode())
+		}
+		if err == nil && info.Mode().IsRegular() {
+			if text, _ := os.ReadFile(path); strings.Contains(string(text), s.Password) {
+				t.Errorf("%s holds the password", path)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"environ", "cmdline"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", s.PID(), name))
+		if os.IsNotExist(err) {
+			t.Skip("only Linux shows it")
+		}
+		if err == nil && strings.Contains(string(text), s.Password) && fence.Available() {
+			t.Errorf("%s: got the password", name)
+		}
 	}
 }

@@ -11,6 +11,8 @@ var lib struct {
 	closeConn  func(conn uintptr)
 	setSignals func(enabled int32)
 
+	classify func(conn uintptr, sql unsafe.Pointer, sqlLen uintptr, database unsafe.Pointer, databaseLen uintptr, answer unsafe.Pointer) int32
+
 	query       func(conn uintptr, sql unsafe.Pointer, sqlLen uintptr, format unsafe.Pointer, formatLen uintptr) uintptr
 	queryParams func(conn uintptr, sql unsafe.Pointer, sqlLen uintptr, format unsafe.Pointer, formatLen uintptr,
 		names, nameLens, values, valueLens unsafe.Pointer, count uintptr) uintptr
@@ -46,6 +48,7 @@ func symbols() map[string]any {
 		"chdb_connect":                     &lib.connect,
 		"chdb_close_conn":                  &lib.closeConn,
 		"chdb_set_signal_handlers_enabled": &lib.setSignals,
+		"chdb_classify_query_n":            &lib.classify,
 		"chdb_query_n":                     &lib.query,
 		"chdb_query_with_params_n":         &lib.queryParams,
 		"chdb_stream_query_n":              &lib.stream,

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -107,11 +109,18 @@ func (c *child) stop(signal os.Signal) error {
 	return err
 }
 
+// ownFolder is where this source tree's test engines are: another tree's are other
+// programs.
+func ownFolder() string {
+	_, source, _, _ := runtime.Caller(0)
+	return filepath.Join(os.TempDir(), fmt.Sprintf("clickstream-enginetest-%d-%08x", os.Getuid(), crc32.ChecksumIEEE([]byte(source))))
+}
+
 // build compiles the child without the race detector, whatever the test is built
 // with. All test binaries share the result, so that only the first one links it;
 // go build replaces the file by a rename, which leaves running engines alone.
 func build() (string, error) {
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("clickstream-enginetest-%d", os.Getuid()))
+	dir := ownFolder()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -34,7 +36,7 @@ var shared struct {
 func Start(t testing.TB) Server {
 	t.Helper()
 	shared.once.Do(func() {
-		dir, err := os.MkdirTemp("", "clickstream-engine-")
+		dir, err := dataFolder()
 		if err != nil {
 			shared.err = err
 			return
@@ -45,6 +47,22 @@ func Start(t testing.TB) Server {
 		t.Fatal(shared.err)
 	}
 	return Server{Native: shared.child.addresses.Native, HTTP: shared.child.addresses.HTTP, User: "default"}
+}
+
+// dataFolder makes the folder of the shared engine, which empties it at its end. The
+// folder itself lies outside of the engine's fence; those of earlier tests go here.
+func dataFolder() (string, error) {
+	dir := filepath.Join(ownFolder(), "engines")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	old, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, path := range old {
+		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = os.Remove(path) // only an empty one goes
+		}
+	}
+	return os.MkdirTemp(dir, "")
 }
 
 var databases atomic.Uint64

@@ -4,7 +4,6 @@
 package front
 
 import (
-	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -18,18 +17,18 @@ import (
 	"clickstream/internal/engine/wire"
 )
 
-// slots bounds the statements that run at once: each thread that ever entered the
-// engine keeps three file descriptors.
-const slots = 32
-
 // Backend is the engine as both fronts see it.
 type Backend struct {
 	engine *chdb.Engine
 	user   string
 	secret string
-	slots  chan struct{}
-	ids    atomic.Uint64
-	open   inserts
+	fenced bool
+	slots  queue // statements in the engine
+	rows   queue // INSERTs whose rows are on their way
+	// reading are requests that are not read yet.
+	reading queue
+	ids     atomic.Uint64
+	open    inserts
 	// keeping counts the sessions that are kept between statements.
 	keeping atomic.Int64
 
@@ -41,8 +40,10 @@ type Backend struct {
 type Login struct{ User, Password string }
 
 // NewBackend asks the engine what clients will want to know of it.
-func NewBackend(engine *chdb.Engine, login Login) (*Backend, error) {
-	b := &Backend{engine: engine, user: login.User, secret: login.Password, slots: make(chan struct{}, slots)}
+// Fenced says that the process reaches no file outside of its data folder.
+func NewBackend(engine *chdb.Engine, login Login, fenced bool) (*Backend, error) {
+	b := &Backend{engine: engine, fenced: fenced, user: login.User, secret: login.Password,
+		slots: make(queue, slots), rows: make(queue, mostInserts), reading: make(queue, mostReading)}
 	c, err := engine.Connect()
 	if err != nil {
 		return nil, err
@@ -93,20 +94,6 @@ func (b *Backend) authenticate(user, password string) error {
 	}
 	return chdb.NewError(516, "AUTHENTICATION_FAILED",
 		user+": Authentication failed: password is incorrect, or there is no user with such name")
-}
-
-// enter takes a slot for a statement and returns what gives it back. KILL needs
-// none: it must get through when stalled inserts hold all of them.
-func (b *Backend) enter(ctx context.Context, kind string) (leave func(), err error) {
-	if kind == "KILL" {
-		return func() {}, nil
-	}
-	select {
-	case b.slots <- struct{}{}:
-		return func() { <-b.slots }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
 }
 
 // newID names a statement whose client gave it no id.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"clickstream/internal/door"
 	"clickstream/internal/engine/chdb"
 )
 
@@ -26,7 +27,7 @@ type HTTP struct {
 func NewHTTP(b *Backend) *HTTP {
 	h := &HTTP{backend: b}
 	h.server = &http.Server{
-		Handler: h, ReadHeaderTimeout: helloTimeout, IdleTimeout: 5 * time.Minute,
+		Handler: door.Guard(h), ReadHeaderTimeout: helloTimeout, IdleTimeout: 5 * time.Minute,
 		MaxHeaderBytes: 1 << 20, // statements come in ?query=
 	}
 	return h
@@ -51,8 +52,9 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.wait.Done()
 	values := r.URL.Query()
 	switch {
-	case !fromThisMachine(r):
-		http.Error(w, "the embedded engine answers programs on this machine, not web pages of others", http.StatusForbidden)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		http.Error(w, "want GET, HEAD or POST", http.StatusMethodNotAllowed)
 		return
 	case r.URL.Path == "/ping", r.URL.Path == "/replicas_status",
 		r.URL.Path == "/" && r.Method == http.MethodGet && !values.Has("query"):
@@ -67,6 +69,7 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.id = h.backend.newID()
 	}
 	head := w.Header()
+	head.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'") // an answer is no page
 	head.Set("X-ClickHouse-Server-Display-Name", h.backend.name)
 	head.Set("X-ClickHouse-Timezone", h.backend.zone)
 	head.Set("X-ClickHouse-Query-Id", x.id)
@@ -77,25 +80,6 @@ func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		x.fail(err)
 	}
-}
-
-// fromThisMachine refuses what a browser sends for a page of another site: such a
-// page may not read the answer but could send a DROP, and with a name of its own
-// that resolves to 127.0.0.1 it could read too.
-func fromThisMachine(r *http.Request) bool {
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if host != "" && !isLoopback(host) { // HTTP/1.0 names none
-		return false
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	page, err := url.Parse(origin)
-	return err == nil && isLoopback(page.Hostname())
 }
 
 // login finds name and password where clients put them.

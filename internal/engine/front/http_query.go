@@ -16,6 +16,7 @@ import (
 // serve runs the request's statement. The error goes to the client as an exception.
 func (x *exchange) serve() error {
 	in, err := x.read()
+	defer in.toll.done()
 	if err != nil {
 		return err
 	}
@@ -24,11 +25,19 @@ func (x *exchange) serve() error {
 		strings.TrimSpace(in.SQL) == helloSQL && strings.EqualFold(format, "Native") {
 		return x.hello(revision)
 	}
+	if in.Insert != nil {
+		give, err := x.backend.rows.take(x.r.Context())
+		if err != nil {
+			return err
+		}
+		defer give()
+	}
 	leave, err := x.backend.enter(x.r.Context(), in.Kind)
 	if err != nil {
 		return err
 	}
 	defer leave()
+	in.toll.done()
 	r := x.request()
 	session, err := x.backend.session(r)
 	if err != nil {
@@ -40,8 +49,11 @@ func (x *exchange) serve() error {
 			return err
 		}
 	}
+	if err := x.backend.admit(session, in.Statement, r.readonly != ""); err != nil {
+		return err
+	}
 	if in.Insert != nil {
-		return x.insert(session, in, r.comment())
+		return x.insert(session, in, insertion{comment: r.comment(), leave: leave})
 	}
 	if in.Kind == "KILL" {
 		defer x.backend.whileKilling()()
@@ -87,14 +99,18 @@ func (x *exchange) external(session *chdb.Conn, name string, data io.Reader) err
 		format = "TabSeparated"
 	}
 	table := statement.Identifier(name)
-	if err := session.Exec("CREATE TEMPORARY TABLE " + table + " (" + structure + ")"); err != nil {
+	create := "CREATE TEMPORARY TABLE " + table + " (" + structure + ")"
+	if err := plain(create); err != nil {
+		return err
+	}
+	if err := session.Exec(create); err != nil {
 		return err
 	}
 	return feed(session, "INSERT INTO "+table, format, data)
 }
 
 // insert feeds a request's rows to the engine as they come.
-func (x *exchange) insert(session *chdb.Conn, in input, comment string) error {
+func (x *exchange) insert(session *chdb.Conn, in input, i insertion) error {
 	format := in.Insert.Format
 	if format == "" {
 		format = "Values"
@@ -104,11 +120,18 @@ func (x *exchange) insert(session *chdb.Conn, in input, comment string) error {
 		return err
 	}
 	rows := &wait{deadline: http.NewResponseController(x.w).SetReadDeadline}
-	defer x.backend.open.add(comment, rows)()
-	if err := pour(insert, in.data, rows); err != nil {
+	defer x.backend.open.add(i.comment, rows)()
+	i.leave()
+	if err := pour(paced{insert, x.backend, x.r.Context()}, in.data, rows); err != nil {
 		insert.Cancel() // the client broke off: nothing of it may stay
 		return rows.why(err)
 	}
+	leave, err := x.backend.slots.take(x.r.Context())
+	if err != nil {
+		insert.Cancel()
+		return err
+	}
+	defer leave()
 	stats, err := insert.Done()
 	if err != nil {
 		return err
@@ -120,14 +143,18 @@ func (x *exchange) insert(session *chdb.Conn, in input, comment string) error {
 	return nil
 }
 
-// piece is how much of an insert is given to the engine at once.
-const piece = 256 << 10
+// piece is how much of an insert is given to the engine at once, firstPiece of one
+// that may be waiting for rows for long.
+const (
+	piece      = 256 << 10
+	firstPiece = 16 << 10
+)
 
 // pour writes data to insert. Its error is that of the client; the engine's is
 // told by Done. When the engine takes no more, the rest is still read: a client
 // that is cut off while it sends does not see the answer.
-func pour(insert *chdb.Insert, data io.Reader, rows *wait) error {
-	buffer := make([]byte, piece)
+func pour(insert io.Writer, data io.Reader, rows *wait) error {
+	buffer := make([]byte, firstPiece)
 	for {
 		rows.extend()
 		n, err := fill(data, buffer)
@@ -141,6 +168,9 @@ func pour(insert *chdb.Insert, data io.Reader, rows *wait) error {
 		if _, refused := insert.Write(buffer); refused != nil {
 			_, err := io.Copy(io.Discard, data)
 			return err
+		}
+		if len(buffer) < piece {
+			buffer = make([]byte, 2*len(buffer))
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 
-	chcompress "github.com/ClickHouse/ch-go/compress"
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
@@ -43,17 +42,23 @@ type input struct {
 	data   io.Reader            // rows of an INSERT, inline and in the body
 	tables map[string]io.Reader // external tables
 	params []chdb.Param
+	toll   *toll
 }
 
 // read takes the statement from ?query=, the form and the body, in this order.
 func (x *exchange) read() (input, error) {
-	var in input
+	in := input{toll: &toll{ReadCloser: x.r.Body, x: x, free: freeBytes}}
+	multipart := strings.HasPrefix(x.r.Header.Get("Content-Type"), "multipart/form-data")
+	if encoding := x.r.Header.Get("Content-Encoding"); multipart || encoding != "" && encoding != "identity" || x.values.Get("decompress") == "1" {
+		in.toll.free = 0
+	}
+	x.r.Body = in.toll
 	sql := x.values.Get("query")
 	body, err := x.body()
 	if err != nil {
 		return in, err
 	}
-	if strings.HasPrefix(x.r.Header.Get("Content-Type"), "multipart/form-data") {
+	if multipart {
 		if in.tables, err = x.form(&sql); err != nil {
 			return in, err
 		}
@@ -106,18 +111,18 @@ func join(query, body string) string {
 const firstPart = 1 << 20
 
 func statementIn(body io.Reader) (string, error) {
-	head := make([]byte, firstPart)
-	n, err := fill(body, head)
+	var head strings.Builder // grows as bytes come
+	_, err := io.CopyN(&head, body, firstPart)
 	switch {
 	case errors.Is(err, io.EOF):
-		return string(head[:n]), nil
+		return head.String(), nil
 	case err != nil:
 		return "", err
-	case statement.Parse(string(head)).Insert != nil:
-		return string(head), nil
+	case statement.Parse(head.String()).Insert != nil:
+		return head.String(), nil
 	}
-	rest, err := io.ReadAll(io.LimitReader(body, wire.MaxString))
-	return string(head) + string(rest), err
+	_, err = io.Copy(&head, io.LimitReader(body, wire.MaxString))
+	return head.String(), err
 }
 
 // fill is io.ReadFull which tells the end of the data (io.EOF) from a client that
@@ -134,7 +139,7 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 // form reads a multipart form: a query, and tables that are files or, from
 // clickhouse-go, values.
 func (x *exchange) form(sql *string) (map[string]io.Reader, error) {
-	if err := x.r.ParseMultipartForm(16 << 20); err != nil {
+	if err := x.r.ParseMultipartForm(1 << 20); err != nil {
 		return nil, err
 	}
 	tables := map[string]io.Reader{}
@@ -165,10 +170,13 @@ func (x *exchange) body() (io.Reader, error) {
 		return nil, chdb.NewError(89, "UNKNOWN_COMPRESSION_METHOD", "Unknown compression method: "+x.r.Header.Get("Content-Encoding"))
 	}
 	if x.values.Get("decompress") == "1" {
-		body = frames{chcompress.NewReader(body)}
+		body = decompressed(body)
 	}
 	return body, nil
 }
+
+// maxWindow is what zstd's decoder keeps at most: what its levels up to 19 ask for.
+const maxWindow = 8 << 20
 
 // decoded returns nil for an encoding that it does not know.
 func decoded(body io.Reader, encoding string) (io.Reader, error) {
@@ -182,7 +190,7 @@ func decoded(body io.Reader, encoding string) (io.Reader, error) {
 	case "br":
 		return brotli.NewReader(body), nil
 	case "zstd":
-		r, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1))
+		r, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}
@@ -193,18 +201,6 @@ func decoded(body io.Reader, encoding string) (io.Reader, error) {
 	return nil, nil
 }
 
-// frames turns ch-go's wrapped end of input into io.EOF; a frame that was cut
-// stays io.ErrUnexpectedEOF.
-type frames struct{ r io.Reader }
-
-func (f frames) Read(p []byte) (int, error) {
-	n, err := f.r.Read(p)
-	if errors.Is(err, io.EOF) {
-		err = io.EOF
-	}
-	return n, err
-}
-
 // request is the session that the statement wants.
 func (x *exchange) request() request {
 	r := request{id: x.id, database: x.values.Get("database"), settings: map[string]string{}}
@@ -212,7 +208,7 @@ func (x *exchange) request() request {
 		r.database = x.r.Header.Get("X-ClickHouse-Database")
 	}
 	if x.r.Method == http.MethodGet || x.r.Method == http.MethodHead {
-		r.readonly = "2" // as ClickHouse: a link must not change anything
+		r.readonly = "1" // a link must not change anything, nor a setting of its own statement
 	}
 	for name, value := range x.values {
 		switch {

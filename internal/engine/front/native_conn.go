@@ -36,7 +36,8 @@ const (
 const (
 	helloTimeout = 10 * time.Second // for a client that connects and says nothing
 	writeTimeout = 5 * time.Minute  // for a client that takes no answer; it holds a slot
-	readBuffer   = 128 << 10
+	readBuffer   = 16 << 10         // of each connection, idle ones too
+	blockBuffer  = 128 << 10        // while a block is read
 )
 
 // nativeConn is one client's connection.

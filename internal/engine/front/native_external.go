@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"clickstream/internal/engine/chdb"
 	"clickstream/internal/engine/statement"
@@ -16,6 +17,19 @@ type external struct {
 	name    string
 	columns []wire.Column
 	data    []byte // FORMAT Native
+}
+
+// externalsInTurn reads them in a place among mostReading: compressed ones announce
+// lengths that are believed.
+func (c *nativeConn) externalsInTurn() ([]external, error) {
+	give, err := c.backend.reading.take(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
+	_ = c.socket.SetReadDeadline(time.Now().Add(stall))
+	defer func() { _ = c.socket.SetReadDeadline(time.Time{}) }()
+	return c.externals()
 }
 
 // externals reads the Data packets behind a query; an empty block ends them.
@@ -48,7 +62,11 @@ func (e external) create(session *chdb.Conn) error {
 		columns = append(columns, statement.Identifier(column.Name)+" "+column.Type)
 	}
 	name := statement.Identifier(e.name)
-	if err := session.Exec("CREATE TEMPORARY TABLE IF NOT EXISTS " + name + " (" + strings.Join(columns, ", ") + ")"); err != nil {
+	create := "CREATE TEMPORARY TABLE IF NOT EXISTS " + name + " (" + strings.Join(columns, ", ") + ")"
+	if err := plain(create); err != nil {
+		return err
+	}
+	if err := session.Exec(create); err != nil {
 		return err
 	}
 	return feed(session, "INSERT INTO "+name, "Native", bytes.NewReader(e.data))

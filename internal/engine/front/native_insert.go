@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"clickstream/internal/engine/chdb"
@@ -16,6 +17,7 @@ type insertion struct {
 	*statement.Insert
 	sql     string
 	comment string
+	leave   func() // gives its slot back
 }
 
 // insert runs an INSERT: with its data in the text, or in blocks that follow.
@@ -38,10 +40,17 @@ func (c *nativeConn) insert(session *chdb.Conn, in insertion) error {
 	}
 	rows := &wait{deadline: c.socket.SetReadDeadline}
 	defer c.backend.open.add(in.comment, rows)()
-	if err := c.receive(insert, rows); err != nil { // the client broke off: nothing of it may stay
+	in.leave()
+	if err := c.receive(paced{tolerant{insert}, c.backend, c.ctx}, rows); err != nil { // the client broke off: nothing of it may stay
 		insert.Cancel()
 		return errors.Join(err, c.exception(rows.why(err)))
 	}
+	leave, err := c.backend.slots.take(c.ctx)
+	if err != nil {
+		insert.Cancel()
+		return err
+	}
+	defer leave()
 	stats, err := insert.Done()
 	if err != nil {
 		return c.exception(err)
@@ -60,8 +69,8 @@ func (c *nativeConn) insertText(session *chdb.Conn, in insertion) error {
 // receive feeds the client's blocks to the engine up to the empty one. When the
 // engine takes no more, the rest is still read: only then does the client listen.
 // The engine's error is told by Done.
-func (c *nativeConn) receive(insert *chdb.Insert, rows *wait) error {
-	out := bufio.NewWriterSize(tolerant{insert}, readBuffer)
+func (c *nativeConn) receive(insert io.Writer, rows *wait) error {
+	out := bufio.NewWriterSize(insert, blockBuffer)
 	for {
 		rows.extend()
 		packet, err := wire.Uvarint(c.in)
@@ -116,6 +125,9 @@ type described struct {
 }
 
 func describe(session *chdb.Conn, what string) (described, error) {
+	if err := plain("DESCRIBE " + what); err != nil {
+		return described{}, err
+	}
 	text, err := session.Text("DESCRIBE "+what, "TSV")
 	if err != nil {
 		return described{}, err

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/ClickHouse/ch-go/compress"
-
 	"clickstream/internal/engine/wire"
 )
 
@@ -109,7 +107,7 @@ func (c *nativeConn) readBlock(dst io.Writer) (table string, h wire.Header, err 
 	}
 	in := c.in
 	if c.compress { // frames end where blocks end
-		in = bufio.NewReaderSize(compress.NewReader(c.in), readBuffer)
+		in = bufio.NewReaderSize(decompressed(c.in), blockBuffer)
 	}
 	if err := wire.Info(in); err != nil {
 		return "", wire.Header{}, err

@@ -31,13 +31,20 @@ func (c *nativeConn) query() error {
 	if strings.EqualFold(q.settings["network_compression_method"], "ZSTD") {
 		c.method = compress.ZSTD
 	}
-	tables, err := c.externals()
+	tables, err := c.externalsInTurn()
 	if err != nil {
 		return errors.Join(err, c.exception(err))
 	}
 	st := statement.Parse(q.sql)
 	if st.Problem != nil {
 		return c.exception(chdb.NewError(st.Problem.Code, st.Problem.Name, st.Problem.Message))
+	}
+	if st.Insert != nil {
+		give, err := c.backend.rows.take(c.ctx)
+		if err != nil {
+			return err
+		}
+		defer give()
 	}
 	leave, err := c.backend.enter(c.ctx, st.Kind)
 	if err != nil {
@@ -46,7 +53,7 @@ func (c *nativeConn) query() error {
 	defer leave()
 	r := request{id: q.id, database: c.database, settings: q.settings, before: c.before}
 	if selects[st.Kind] && st.Insert == nil && !named && len(tables) == 0 {
-		return c.again(r, st)
+		return c.again(r, st, leave)
 	}
 	session, err := c.backend.session(r)
 	if err != nil {
@@ -58,18 +65,22 @@ func (c *nativeConn) query() error {
 			return c.exception(err)
 		}
 	}
-	return c.run(session, st, r.comment())
+	return c.run(session, st, insertion{comment: r.comment(), leave: leave})
 }
 
 // run runs a statement on its session.
-func (c *nativeConn) run(session *chdb.Conn, st statement.Statement, comment string) error {
+func (c *nativeConn) run(session *chdb.Conn, st statement.Statement, in insertion) error {
+	if err := c.backend.admit(session, st, false); err != nil {
+		return c.exception(err)
+	}
 	if st.Insert != nil {
-		return c.insert(session, insertion{Insert: st.Insert, sql: st.SQL, comment: comment})
+		in.Insert, in.sql = st.Insert, st.SQL
+		return c.insert(session, in)
 	}
 	if st.Kind == "KILL" {
 		defer c.backend.whileKilling()()
 	}
-	stop := c.watch(comment)
+	stop := c.watch(in.comment)
 	defer stop()
 	if selects[st.Kind] {
 		return c.stream(session, st.Bare)
@@ -98,13 +109,13 @@ var selects = map[string]bool{"SELECT": true, "WITH": true}
 
 // again runs a SELECT without an id of its client's own in the session of the one before
 // it, if that was opened alike.
-func (c *nativeConn) again(r request, st statement.Statement) error {
+func (c *nativeConn) again(r request, st statement.Statement, leave func()) error {
 	session, comment, err := c.kept.session(c.backend, r)
 	if err != nil {
 		return c.exception(err)
 	}
 	defer c.kept.done()
-	return c.run(session, st, comment)
+	return c.run(session, st, insertion{comment: comment, leave: leave})
 }
 
 // lists are the statements whose answer is a table even if it has no rows. They

@@ -52,6 +52,9 @@ func prepare(c *chdb.Conn, r request) error {
 	}
 	var sets []string
 	for _, name := range slices.Sorted(maps.Keys(r.settings)) {
+		if !settingName.MatchString(name) {
+			return chdb.NewError(115, "UNKNOWN_SETTING", "Unknown setting "+quote(name))
+		}
 		if name != commentSetting {
 			sets = append(sets, name+" = "+quote(r.settings[name]))
 		}

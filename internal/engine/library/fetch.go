@@ -28,7 +28,7 @@ func (l *Library) Fetch(ctx context.Context, out io.Writer) (string, error) {
 		return "", fmt.Errorf("engine library: %w on PATH: install Node.js with npm "+
 			"(Debian and Ubuntu: apt-get install npm; macOS: brew install node)", ErrNoNPM)
 	}
-	if err := os.MkdirAll(l.cache, 0o755); err != nil {
+	if err := os.MkdirAll(l.cache, 0o700); err != nil {
 		return "", fmt.Errorf("engine library: %w", err)
 	}
 	unlock, err := lock(ctx, filepath.Join(l.cache, "fetch.lock"), out)
@@ -67,11 +67,14 @@ func (l *Library) install(ctx context.Context, npm string) error {
 		return err
 	}
 	ready := filepath.Join(dir, "ready")
-	if err := os.Mkdir(ready, 0o755); err != nil {
+	if err := os.Mkdir(ready, 0o700); err != nil {
 		return err
 	}
 	name := filepath.Base(source)
 	if err := os.Rename(source, filepath.Join(ready, name)); err != nil {
+		return err
+	}
+	if err := os.Chmod(filepath.Join(ready, name), 0o700); err != nil {
 		return err
 	}
 	if err := writeStamp(ready, name); err != nil {
@@ -131,7 +134,7 @@ func libraryIn(folder string) (string, error) {
 
 // lock waits for the lock file at path. The kernel frees it with its holder.
 func lock(ctx context.Context, path string, out io.Writer) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ var (
 	ErrMissing = errors.New("not found")
 	// ErrChanged: the file is not the one that was fetched.
 	ErrChanged = errors.New("changed since it was fetched")
+	// ErrExposed: another user of the machine can write it, or is its owner.
+	ErrExposed = errors.New("is not yours alone to write")
 	// ErrChecksum: what npm downloaded is not what the lock file pins.
 	ErrChecksum = errors.New("wrong checksum")
 	// ErrNotPinned: the lock file holds no checksum for this platform.

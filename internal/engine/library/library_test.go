@@ -264,6 +264,52 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+// TestForged: another user can neither write the library or its stamp, nor change the
+// library so that it looks untouched.
+func TestForged(t *testing.T) {
+	r := newRegistry(t)
+	l := r.library(t, integrity(r.tarball))
+	path, err := l.Fetch(fetchContext(t), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, exposed := range []string{filepath.Join(l.folder, stampFile), l.folder, l.cache} {
+		before, err := os.Stat(exposed)
+		if err == nil {
+			err = os.Chmod(exposed, before.Mode()|0o022)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Find(); !errors.Is(err, ErrExposed) {
+			t.Errorf("%s for all to write: got %v, want %v", exposed, err, ErrExposed)
+		}
+		if err := os.Chmod(exposed, before.Mode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o775); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Find(); err != nil {
+		t.Errorf("for the group to write: got %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("for the group to write: left as %v, %v", info.Mode(), err)
+	}
+	write(t, path, "THE LIBRARY")
+	if err := os.Chtimes(path, time.Time{}, before.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Find(); !errors.Is(err, ErrChanged) {
+		t.Errorf("changed, with the old time: got %v, want %v", err, ErrChanged)
+	}
+}
+
 // TestNoNPM: the error says what to install.
 func TestNoNPM(t *testing.T) {
 	l := newRegistry(t).library(t, "sha512-x")

@@ -65,8 +65,6 @@ func Parse(sql string) Statement {
 		st.SQL = byComment(sql, *s)
 		st.Bare = st.SQL
 		s = &scanner{sql: st.SQL, pos: s.pos}
-	case "DROP", "DETACH", "RENAME", "SYSTEM":
-		st.Problem = forbidden(st.Kind, *s)
 	}
 	parseRest(&st, s)
 	return st
@@ -115,32 +113,25 @@ func formatName(s scanner) (name token, ok bool) {
 	return name, !more || after.mark(';') || after.is("SETTINGS") || after.is("INTO")
 }
 
-func unsupported(what string) *Problem {
-	return &Problem{Code: 48, Name: "NOT_IMPLEMENTED", Message: what + " is not supported by the clickstream engine"}
+// Mentions returns the first of these names that sql spells as a word or an identifier,
+// in any case; a quoted one with an escape in it might spell any of them.
+func Mentions(sql string, names ...string) string {
+	s := &scanner{sql: sql}
+	for t, ok := s.next(); ok; t, ok = s.next() {
+		if t.kind == quoted && strings.Contains(t.text, `\`) {
+			return t.text
+		}
+		for _, name := range names {
+			if strings.EqualFold(t.name(), name) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
-// forbidden refuses what would take the engine down. SYSTEM SHUTDOWN and KILL
-// signal the whole process group; without the database `default` the engine
-// accepts no connection any more.
-func forbidden(kind string, s scanner) *Problem {
-	t, _ := s.next()
-	if kind == "SYSTEM" {
-		if t.is("SHUTDOWN") || t.is("KILL") {
-			return unsupported("SYSTEM " + strings.ToUpper(t.text) + " (stop the process instead)")
-		}
-		return nil
-	}
-	if !t.is("DATABASE") {
-		return nil
-	}
-	t, _ = s.next()
-	for t.is("IF") || t.is("EXISTS") {
-		t, _ = s.next()
-	}
-	if t.name() == "default" {
-		return unsupported(kind + " DATABASE default")
-	}
-	return nil
+func unsupported(what string) *Problem {
+	return &Problem{Code: 48, Name: "NOT_IMPLEMENTED", Message: what + " is not supported by the clickstream engine"}
 }
 
 // byComment makes KILL QUERY find the ids that clients gave: the engine chooses

@@ -13,10 +13,10 @@ type kind byte
 
 const (
 	word        kind = 'w' // identifier or keyword
-	text        kind = 's' // 'string' or $tag$heredoc$tag$
-	quoted      kind = 'q' // `identifier` or "identifier"
+	text        kind = 's' // 'string', x'41' or $tag$heredoc$tag$
+	quoted      kind = 'q' // `identifier`, "identifier" or “identifier”
 	number      kind = 'n'
-	punctuation kind = 'p' // one byte
+	punctuation kind = 'p' // everything else
 )
 
 // is reports whether t is the keyword w, in any case.
@@ -36,10 +36,18 @@ func (t token) name() string {
 	return ""
 }
 
-// scanner cuts SQL into tokens and skips blanks and comments.
+// scanner cuts SQL into tokens and skips blanks and comments, exactly as ClickHouse's
+// Lexer does (src/Parsers/Lexer.cpp): what it took for something else, it would let
+// pass. FuzzTokens holds it against the engine.
 type scanner struct {
 	sql string
 	pos int
+	// dot is set if the token before is one: x.1.1 is not x and the number 1.1.
+	dot bool
+	// closes is set if the token before ends an operand, behind which a dot is no number.
+	closes bool
+	// wrong is set while a number is read that is none, such as 1.5a: it ends no operand.
+	wrong bool
 }
 
 // next returns the next token; ok is false at the end.
@@ -47,48 +55,121 @@ func (s *scanner) next() (t token, ok bool) {
 	if !s.skip() {
 		return token{}, false
 	}
-	start, c := s.pos, s.sql[s.pos]
-	k := punctuation
-	switch {
-	case c == '\'':
-		k, s.pos = text, quotedEnd(s.sql, start)
-	case c == '"' || c == '`':
-		k, s.pos = quoted, quotedEnd(s.sql, start)
-	case c == '$' && heredocEnd(s.sql, start) > 0:
-		k, s.pos = text, heredocEnd(s.sql, start)
-	case c >= '0' && c <= '9':
-		k, s.pos = number, wordEnd(s.sql, start, ".")
-	case isWord(c):
-		k, s.pos = word, wordEnd(s.sql, start, "")
-	default:
-		s.pos++
-	}
-	return token{kind: k, text: s.sql[start:s.pos], start: start, end: s.pos}, true
+	start := s.pos
+	s.wrong = false
+	k, end := s.read()
+	s.pos = end
+	t = token{kind: k, text: s.sql[start:end], start: start, end: end}
+	s.dot = t.mark('.')
+	s.closes = k == word || k == quoted || k == number && !s.wrong || t.mark(')') || t.mark(']')
+	return t, true
 }
 
 // peek returns the next token without taking it.
 func (s *scanner) peek() (token, bool) {
-	pos := s.pos
-	defer func() { s.pos = pos }()
+	before := *s
+	defer func() { *s = before }()
 	return s.next()
+}
+
+// read returns kind and end of the token at pos.
+func (s *scanner) read() (k kind, end int) {
+	rest := s.sql[s.pos:]
+	switch c := rest[0]; {
+	case c >= '0' && c <= '9':
+		return s.digits()
+	case c == '\'':
+		return text, s.pos + literal(rest)
+	case c == '"', c == '`':
+		return quoted, s.pos + literal(rest)
+	case c == '.':
+		return s.point()
+	case strings.HasPrefix(rest, "‘") && len(rest) > 5:
+		return text, s.pos + through(rest, 3, "’")
+	case strings.HasPrefix(rest, "“") && len(rest) > 5:
+		return quoted, s.pos + through(rest, 3, "”")
+	case c == '$':
+		return s.dollar()
+	case len(rest) > 2 && rest[1] == '\'' && strings.IndexByte("xXbB", c) >= 0:
+		return text, s.pos + codes(rest)
+	case isWord(c):
+		return word, s.pos + span(rest, isName)
+	}
+	return punctuation, s.pos + operator(rest)
+}
+
+// operators are those of more than one byte.
+var operators = []string{"<=>", "->", "==", "!=", "<=", "<>", ">=", "::", "||", "@@", `\G`, "−"}
+
+func operator(rest string) int {
+	for _, o := range operators {
+		if strings.HasPrefix(rest, o) {
+			return len(o)
+		}
+	}
+	if strings.IndexByte("+-*/%=!<>?^:|@\\#,;()[]{}", rest[0]) >= 0 {
+		return 1
+	}
+	return 1 + span(rest[1:], func(c byte) bool { return c&0xC0 == 0x80 }) // a character that means nothing
 }
 
 // skip moves to the next token; false if there is none.
 func (s *scanner) skip() bool {
 	for s.pos < len(s.sql) {
-		rest := s.sql[s.pos:]
-		switch c := rest[0]; {
-		case c == ' ' || c >= '\t' && c <= '\r' || c == 0:
-			s.pos++
-		case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "#!"), strings.HasPrefix(rest, "# "):
-			s.pos += through(rest, 0, "\n")
-		case strings.HasPrefix(rest, "/*"):
-			s.pos += through(rest, 2, "*/")
-		default:
+		n := blank(s.sql[s.pos:])
+		if n == 0 {
 			return true
 		}
+		s.pos += n
 	}
 	return false
+}
+
+// blanks are the white space of ClickHouse beyond ASCII: it takes SQL as word
+// processors give it.
+var blanks = []string{
+	"\u0085", "\u00a0", "\u180e", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008",
+	"\u2009", "\u200a", "\u200b", "\u200c", "\u200d", "\u2028", "\u2029", "\u202f", "\u205f", "\u2060", "\u3000", "\ufeff",
+}
+
+// blank returns the length of the blank or comment that rest begins with, 0 if it
+// begins with a token.
+func blank(rest string) int {
+	switch c := rest[0]; {
+	case c == ' ' || c >= '\t' && c <= '\r':
+		return 1
+	case c >= 0x80:
+		for _, b := range blanks {
+			if strings.HasPrefix(rest, b) {
+				return len(b)
+			}
+		}
+	case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "//"), strings.HasPrefix(rest, "#!"), strings.HasPrefix(rest, "# "):
+		return through(rest, 0, "\n")
+	case strings.HasPrefix(rest, "/*"):
+		return comment(rest)
+	}
+	return 0
+}
+
+// comment returns the length of a comment that may hold others.
+func comment(rest string) int {
+	depth := 1
+	for i := 2; i+2 <= len(rest); {
+		switch rest[i : i+2] {
+		case "/*":
+			depth++
+			i += 2
+		case "*/":
+			i += 2
+			if depth--; depth == 0 {
+				return i
+			}
+		default:
+			i++
+		}
+	}
+	return len(rest)
 }
 
 // through returns the length of s up to and with the first end at or after from.
@@ -99,63 +180,17 @@ func through(s string, from int, end string) int {
 	return len(s)
 }
 
-// quotedEnd returns the position after the literal that opens at start. A
-// backslash escapes any byte, a doubled quote stands for itself.
-func quotedEnd(sql string, start int) int {
-	quote := sql[start]
-	for i := start + 1; i < len(sql); i++ {
-		switch {
-		case sql[i] == '\\':
-			i++
-		case sql[i] == quote && i+1 < len(sql) && sql[i+1] == quote:
-			i++
-		case sql[i] == quote:
-			return i + 1
-		}
-	}
-	return len(sql)
-}
-
-// heredocEnd returns the position after the $tag$..$tag$ that opens at start, 0 if
-// none does.
-func heredocEnd(sql string, start int) int {
-	open := wordEnd(sql, start+1, "")
-	if open >= len(sql) || sql[open] != '$' {
-		return 0
-	}
-	tag := sql[start : open+1]
-	if end := strings.Index(sql[open+1:], tag); end >= 0 {
-		return open + 1 + end + len(tag)
-	}
-	return 0
-}
-
-func wordEnd(sql string, start int, also string) int {
-	i := start
-	for i < len(sql) && (isWord(sql[i]) || strings.IndexByte(also, sql[i]) >= 0) {
+// span returns the length of what rest begins with and ok accepts.
+func span(rest string, ok func(byte) bool) int {
+	i := 0
+	for i < len(rest) && ok(rest[i]) {
 		i++
 	}
 	return i
 }
 
 func isWord(c byte) bool {
-	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
+	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
 
-// unquote returns what a quoted identifier spells.
-func unquote(s string) string {
-	quote := s[:1]
-	s = strings.TrimSuffix(s[1:], quote)
-	s = strings.ReplaceAll(s, quote+quote, quote)
-	return strings.NewReplacer(`\\`, `\`, `\`+quote, quote).Replace(s)
-}
-
-// String quotes s as a string literal.
-func String(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
-}
-
-// Identifier quotes s as a name.
-func Identifier(s string) string {
-	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(s) + "`"
-}
+func isName(c byte) bool { return isWord(c) || c == '$' }

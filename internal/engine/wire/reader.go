@@ -44,7 +44,7 @@ func String(r *bufio.Reader, limit int) (string, error) {
 	}
 	var text []byte // grows as bytes come
 	for uint64(len(text)) < n {
-		piece := make([]byte, min(n-uint64(len(text)), 1<<20))
+		piece := make([]byte, min(n-uint64(len(text)), max(4096, uint64(len(text)))))
 		if _, err := io.ReadFull(r, piece); err != nil {
 			return "", short(err)
 		}

@@ -12,6 +12,8 @@ import (
 	chproto "github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/column"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+
+	"clickstream/internal/corpus"
 )
 
 // block encodes rows with the driver's encoder, the one that clients use.
@@ -117,6 +119,7 @@ func TestTypes(t *testing.T) {
 // FuzzCopy: whatever comes, no panic and no memory beyond what came; a block that
 // is accepted passes byte for byte.
 func FuzzCopy(f *testing.F) {
+	corpus.Add(f)
 	f.Add(sample(f))
 	f.Add([]byte{1, 1, 1, 'a', 6, 'S', 't', 'r', 'i', 'n', 'g', 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Add(append([]byte{1, 2, 1, 'a', 12}, "Array(UInt8)\x01\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"...))

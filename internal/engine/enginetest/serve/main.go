@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"clickstream/internal/engine"
 )
@@ -19,11 +20,11 @@ func main() {
 	flag.StringVar(&c.HTTP, "http", "127.0.0.1:0", "HTTP address")
 	flag.Int64Var(&c.MemoryBytes, "memory", 0, "bytes the engine may use")
 	flag.DurationVar(&c.Grace, "grace", 0, "how long a stop waits for statements")
-	remove := flag.Bool("remove", false, "remove the folder at the end")
+	remove := flag.Bool("remove", false, "empty the folder at the end")
 	flag.Parse()
 	err := run(c)
 	if *remove {
-		_ = os.RemoveAll(c.Data) // a leftover in the temporary folder harms nobody
+		empty(c.Data)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -31,9 +32,18 @@ func main() {
 	}
 }
 
+// empty removes what is in a folder; the folder itself lies outside of the fence. A
+// leftover in the temporary folder harms nobody.
+func empty(folder string) {
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		_ = os.RemoveAll(filepath.Join(folder, e.Name()))
+	}
+}
+
 func run(c engine.Config) (err error) {
 	if c.User, c.Password, err = engine.Credentials(); err != nil {
 		return err
 	}
-	return engine.Serve(context.Background(), c, os.Stdout)
+	return engine.Serve(context.Background(), c, os.Stdout, os.Stderr)
 }

@@ -11,8 +11,9 @@ import { Stage } from "./stage.mjs";
 import * as look from "./look.mjs";
 import * as use from "./use.mjs";
 import * as life from "./life.mjs";
+import * as doors from "./doors.mjs";
 
-const scenarios = { ...look, ...use, ...life };
+const scenarios = { ...look, ...use, ...life, ...doors };
 const [folder, chrome] = process.argv.slice(2);
 const require = createRequire(path.join(folder, "package.json"));
 const { chromium } = require("playwright-core");
