@@ -28,14 +28,11 @@ func TestFenceAfterARestart(t *testing.T) {
 		n = 200
 	}
 	gone := func(context.Context) error { return event.ErrRevoked }
-	stays := func(commit func(context.Context) error) (all []*event.Source) {
-		for i := range n {
-			all = append(all, assignment(int32(i), commit))
-		}
-		return all
+	sy, sx := partitions(n), partitions(n)
+	for _, s := range sy {
+		s.Commit = gone
 	}
-	sy, sx := stays(gone), stays(nil)
-	mustWrite(t, x, ofEach(stays(nil), 0, 1))
+	mustWrite(t, x, ofEach(partitions(n), 0, 1))
 	for i := range n {
 		var both sync.WaitGroup
 		both.Go(func() { mustWrite(t, y, visits(sy[i], 1, 0, 1)) })
@@ -50,6 +47,14 @@ func TestFenceAfterARestart(t *testing.T) {
 	f.wantRows(t, 10*n)
 	mustWrite(t, x, ofEach(sx, 5, 15)) // the group gives them to x: it takes them anew
 	f.wantRows(t, 15*n)
+}
+
+// partitions are assignments of the partitions 0 to n-1.
+func partitions(n int) (all []*event.Source) {
+	for i := range n {
+		all = append(all, assignment(int32(i), nil))
+	}
+	return all
 }
 
 // ofEach is one batch of the events first to end of every assignment.
