@@ -85,8 +85,12 @@ faults-nightly: ## The same with a thousand kills
 	$(MAKE) faults KILLS=1000
 
 .PHONY: model
-model: ## Run a million random schedules of the exactly-once protocol (SEED=)
+model: ## Run a million random schedules of the exactly-once protocol (SEED=); `make test` runs 20,000, others each day
 	go test -count=1 -timeout 30m -v -run '^TestModel$$' ./plugins/clickhouse/exactlyonce -schedules 1000000 -seed $${SEED:-0}
+
+.PHONY: mutants
+mutants: engine ## Take each rule out and print which no test misses (ONLY=plugins/kafka)
+	go run ./internal/mutants -only "$(ONLY)"
 
 .PHONY: test-dirt
 test-dirt: engine ## Send 1,000,000 records, 60 % of them dirt, and hold each to the ledger
