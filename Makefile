@@ -47,8 +47,8 @@ test: engine ## Run all tests, on a real broker protocol and a real ClickHouse e
 	go vet -tags noengine ./cmd/clickstream
 	bin/clickstream lint pipelines/produce.yaml pipelines/consume.yaml pipelines/replay.yaml
 	bin/clickstream test pipelines/produce.yaml pipelines/consume.yaml pipelines/replay.yaml
-	go test $(RACE) -timeout 15m -p 2 $$(go list ./config/... ./grafana/... ./internal/... ./pipelines/... ./plugins/... | grep -v internal/page/browser)
-	go test -timeout 20m -p 1 ./internal/page/browser ./cmd/... ./bench/...
+	go test $(RACE) -timeout 15m -p 2 $$(go list ./config/... ./grafana/... ./internal/... ./pipelines/... ./plugins/... | grep -v -e internal/page/browser -e plugins/clickhouse/exactlyonce)
+	go test -timeout 20m -p 1 ./plugins/clickhouse/exactlyonce ./internal/page/browser ./cmd/... ./bench/...
 
 .PHONY: lint
 lint: ## Run the linters of .golangci.yml (compiles them on first use: two minutes)

@@ -37,8 +37,8 @@ var edits = []edit{
 	{"what the server refuses may be stored", "plugins/clickhouse/suspect.go", "err = o.find(ctx, []*suspect{s})", "", output, "TestViewRefuses", ""},
 	{"what Go refuses may be stored", "plugins/clickhouse/suspect.go", "if !p.once || r.at.Source == nil {", "if true {", output, "TestRowOrLetter", ""},
 	{"a row is filled by the server's columns", "plugins/clickhouse/server.go", "if err := matches(into, b.plan.bindings); err != nil {", "if err := error(nil); err != nil {", output, "TestPreparedColumns", ""},
-	{"a table that changed is looked at", "plugins/clickhouse/server.go", "if s.stale = err != nil; s.stale &&", "if s.stale = false; err != nil &&", output, "TestColumnsChange|TestTableChanges", ""},
-	{"owners go into the rows", "plugins/clickhouse/once.go", "binary.LittleEndian.PutUint64(owners[8*r.Index:], p.Owner)", "_ = owners", output, "TestRedelivery", ""},
+	{"a table that changed is looked at", "plugins/clickhouse/server.go", "if s.stale = err != nil; s.stale &&", "if s.stale = false; err != nil &&", output, "TestColumnsChange|TestTableChanges", "fill holds the server's columns against the plan, too; this says it before the rows are sent"},
+	{"owners go into the rows", "plugins/clickhouse/once.go", "binary.LittleEndian.PutUint64(owners[8*r.Index:], p.Owner)", "_, _ = owners, r", output, "TestRedelivery", ""},
 	{"one output of a table in a process", "plugins/clickhouse/once.go", "if writing.tables[c.healthName()] {", "if false {", output, "TestOneWriter", ""},
 	{"only that constraint means an owner", "plugins/clickhouse/guard.go", "exception.Code != 469", "false", output, "TestServerRefuses|TestViewRefuses|TestOnce", "the words before it are the constraint's own"},
 

@@ -41,7 +41,7 @@ func (f *fenced) name(ctx context.Context) error {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(quote(database) + "." + quote(f.config.table)))
 	f.table = h.Sum64()
-	return f.settle(ctx)
+	return nil
 }
 
 func (f *fenced) prepare(ctx context.Context) (*plan, error) {

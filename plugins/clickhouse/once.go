@@ -47,6 +47,9 @@ func (o *once) prepare(ctx context.Context) (*plan, error) {
 	if err := o.name(ctx); err != nil {
 		return nil, err
 	}
+	if err := o.settle(ctx); err != nil {
+		return nil, err
+	}
 	return o.fenced.prepare(ctx)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	api "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -29,6 +30,8 @@ func (c *config) placeSQL() string {
 }
 
 func (c *config) ask(ctx context.Context, conn api.Conn) (p place, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.insertTimeout)
+	defer cancel()
 	err = conn.QueryRow(ctx, "SELECT "+c.placeSQL()+", hostName()").Scan(&p.id, &p.host)
 	return p, err
 }
@@ -87,24 +90,25 @@ func (c *config) others(ctx context.Context) (found []place) {
 			}
 		}
 	}
-	// All are open until the last has answered: a balancer may send one client that comes
-	// back to where it was.
-	var open []api.Conn
-	defer func() {
-		for _, conn := range open {
-			_ = conn.Close()
-		}
-	}()
+	// All at once, and none closes before the last has answered: a balancer may send a client
+	// that comes back to where it was.
+	var mu sync.Mutex
+	var asking sync.WaitGroup
 	for _, address := range addresses {
 		conn, err := driver.Open(c.at(address, host))
 		if err != nil {
 			continue
 		}
-		open = append(open, conn)
-		if p, err := c.ask(ctx, conn); err == nil {
-			found = append(found, p)
-		}
+		defer func() { _ = conn.Close() }()
+		asking.Go(func() {
+			if p, err := c.ask(ctx, conn); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				found = append(found, p)
+			}
+		})
 	}
+	asking.Wait()
 	return found
 }
 
