@@ -28,6 +28,8 @@ func verifyCommand() *cli.Command {
 			"missing     records of the log that are neither row nor dead letter\n" +
 			"duplicated  rows and dead letters beyond one for each record\n" +
 			"gaps        offsets above the lowest stored one that are neither, and that the log has deleted\n" +
+			"altered     records whose row says something else: event id and a checksum of the stored fields, compared for a\n" +
+			"            sample and the newest day (for ten seconds at most), or with --content for all\n" +
 			"lag         offsets above the committed one: nothing is said of them\n\n" +
 			"Absent offsets are read from Kafka: those of transaction marks and compacted records are no faults.\n" +
 			"What lies below the lowest stored offset and the log's start cannot be told from what never was. What\n" +
@@ -41,6 +43,8 @@ func verifyCommand() *cli.Command {
 			&cli.TimestampFlag{Name: "since", Layout: time.RFC3339, Usage: "leave out what is older than `TIME`, such as 2026-01-15T00:00:00Z"},
 			&cli.DurationFlag{Name: "wait", Usage: "how long to wait for servers that do not answer yet, and for the group to commit what the topic holds now"},
 			&cli.BoolFlag{Name: "no-event-ids", Usage: "do not count events that are in the topic twice: that takes most of the time on a large table"},
+			&cli.BoolFlag{Name: "content", Usage: "compare the content of all records that the log holds, not of a sample and the newest day only"},
+			&cli.BoolFlag{Name: "no-content", Usage: "compare no content: for a pipeline that changes events on their way"},
 			&cli.BoolFlag{Name: "json", Usage: "print the answer as JSON"},
 		),
 		Action: runVerify,
@@ -92,6 +96,12 @@ func verifyNow(ctx context.Context, c *cli.Context) (*verify.Report, error) {
 	settings := verify.Settings{
 		Topic: textOf(c, "topic"), Group: textOf(c, "group"), Database: textOf(c, "database"),
 		Wait: c.Duration("wait"), EventIDs: !c.Bool("no-event-ids"),
+	}
+	switch {
+	case c.Bool("content"):
+		settings.Content = verify.AllContent
+	case c.Bool("no-content"):
+		settings.Content = verify.NoContent
 	}
 	if since := c.Timestamp("since"); since != nil {
 		settings.Since = *since

@@ -100,10 +100,11 @@ func quote(name string) string {
 }
 
 var (
-	createStatement = regexp.MustCompile(`(?i)^CREATE\s+(?:OR\s+REPLACE\s+)?(DATABASE|TABLE|VIEW|MATERIALIZED\s+VIEW)\s+IF\s+NOT\s+EXISTS\s+\{database\}(?:\.(\w+))?`)
-	columnStatement = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)\s+ADD\s+COLUMN\s+IF\s+NOT\s+EXISTS\s+(\w+)`)
-	checkStatement  = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)\s+ADD\s+CONSTRAINT\s+IF\s+NOT\s+EXISTS\s+(\w+)`)
-	alterStatement  = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)`)
+	createStatement  = regexp.MustCompile(`(?i)^CREATE\s+(?:OR\s+REPLACE\s+)?(DATABASE|TABLE|VIEW|MATERIALIZED\s+VIEW)\s+IF\s+NOT\s+EXISTS\s+\{database\}(?:\.(\w+))?`)
+	replaceStatement = regexp.MustCompile(`(?i)^CREATE\s+OR\s+REPLACE\s+TABLE\s+\{database\}\.(\w+)`)
+	columnStatement  = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)\s+ADD\s+COLUMN\s+IF\s+NOT\s+EXISTS\s+(\w+)`)
+	checkStatement   = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)\s+ADD\s+CONSTRAINT\s+IF\s+NOT\s+EXISTS\s+(\w+)`)
+	alterStatement   = regexp.MustCompile(`(?i)^ALTER\s+TABLE\s+\{database\}\.(\w+)`)
 )
 
 // describe says in words what a statement does, given the tables there were
@@ -118,6 +119,9 @@ func describe(statement, database string, before map[string]bool) string {
 			verb = "found"
 		}
 		return verb + " " + strings.ToLower(m[1]) + " " + what
+	}
+	if m := replaceStatement.FindStringSubmatch(statement); m != nil {
+		return "replaced table " + database + "." + m[1]
 	}
 	if m := columnStatement.FindStringSubmatch(statement); m != nil {
 		return "added column " + m[2] + " to " + database + "." + m[1]

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ const (
 type lookup struct {
 	*topicLog
 	until time.Time
+	bytes int32             // what one look asks for; 0 is fetchBytes
+	each  func(*kgo.Record) // hears of every record of an answer; nil: nobody
 
 	// The last answer: the records at [from, next) of partition have these offsets.
 	partition  int32
@@ -107,12 +110,13 @@ func (l *lookup) ask(ctx context.Context, partition int32, offset int64) error {
 
 func (l *lookup) request(partition int32, offset int64) *kmsg.FetchRequest {
 	request := kmsg.NewPtrFetchRequest()
-	request.MaxWaitMillis, request.MinBytes, request.MaxBytes = 1000, 1, fetchBytes
+	most := cmp.Or(l.bytes, fetchBytes)
+	request.MaxWaitMillis, request.MinBytes, request.MaxBytes = 1000, 1, most
 	request.IsolationLevel = 1 // as the consumer reads: a record of an aborted transaction is none
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = l.name, l.id
 	p := kmsg.NewFetchRequestTopicPartition()
-	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, offset, fetchBytes
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, offset, most
 	topic.Partitions = append(topic.Partitions, p)
 	request.Topics = append(request.Topics, topic)
 	return request
@@ -133,6 +137,9 @@ func (l *lookup) keep(answer *kmsg.FetchResponseTopicPartition, offset int64) er
 	l.partition, l.from, l.next, l.records = answer.Partition, offset, next, l.records[:0]
 	for _, r := range read.Records {
 		l.records = append(l.records, r.Offset)
+		if l.each != nil {
+			l.each(r)
+		}
 	}
 	return nil
 }

@@ -39,6 +39,8 @@ type Counts struct {
 	Duplicated int64 `json:"duplicated"`
 	// Gaps is how many offsets the log has deleted that have neither.
 	Gaps int64 `json:"gaps"`
+	// Altered is how many records have a row that says something else than they.
+	Altered int64 `json:"altered"`
 	// Lag is how many offsets the group has not committed: nothing is said of them.
 	Lag int64 `json:"lag"`
 	// Holes is how many offsets are no records: transaction marks, compaction.
@@ -66,6 +68,7 @@ const (
 	missing    = "missing"
 	duplicated = "duplicated"
 	gap        = "gap"
+	altered    = "altered"
 )
 
 // A Finding says where a partition's faults are.
@@ -116,9 +119,11 @@ type Report struct {
 	Partitions []Partition `json:"partitions"`
 	// RepeatedEventIDs is how many rows hold an event that another row holds too: the
 	// broker has both records. Nil: not counted.
-	RepeatedEventIDs *int64    `json:"repeated_event_ids"`
-	Findings         []Finding `json:"findings"`
-	Notes            []string  `json:"notes"`
+	RepeatedEventIDs *int64 `json:"repeated_event_ids"`
+	// Compared is how many records' content was held against the rows'.
+	Compared int64     `json:"content_compared"`
+	Findings []Finding `json:"findings"`
+	Notes    []string  `json:"notes"`
 
 	repeatedRows int64 // rows beyond one for each coordinate
 }
@@ -136,6 +141,7 @@ func (r *Report) sumUp() {
 		t.Missing += p.Missing
 		t.Duplicated += p.Duplicated
 		t.Gaps += p.Gaps
+		t.Altered += p.Altered
 		t.Lag += p.Lag
 		t.Holes += p.Holes
 		t.Reused += p.Reused
@@ -144,7 +150,7 @@ func (r *Report) sumUp() {
 			uncommitted++
 		}
 	}
-	r.Exact = t.Missing+t.Duplicated+t.Gaps == 0 && !(uncommitted == len(r.Partitions) && t.Lag > 0)
+	r.Exact = t.Missing+t.Duplicated+t.Gaps+t.Altered == 0 && !(uncommitted == len(r.Partitions) && t.Lag > 0)
 	r.Findings = slices.Clip(append([]Finding{}, r.Findings...)) // in JSON a list, never null
 	r.Notes = slices.Clip(append([]string{}, r.Notes...))
 }
@@ -158,6 +164,8 @@ func (r *Report) Verdict() string {
 		return "there is no record to verify " + upTo
 	case r.Exact:
 		return fmt.Sprintf("every one of %s records is exactly one row or one dead letter %s", comma(t.Records), upTo)
+	case t.Missing+t.Duplicated+t.Gaps == 0 && t.Altered > 0:
+		return fmt.Sprintf("NOT every row says what its record says: of %s records %s differ, of %s compared %s", comma(t.Records), comma(t.Altered), comma(r.Compared), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0:
 		return fmt.Sprintf("nothing is proven: group %q has committed nothing of the %s records in topic %q; check --group, or start the consumer", r.Group, comma(t.Lag), r.Topic)
 	}

@@ -27,6 +27,7 @@ var columns = []column{
 	{"gaps", func(c Counts) int64 { return c.Gaps }, false},
 	{"holes in the log", func(c Counts) int64 { return c.Holes }, true},
 	{"reused offsets", func(c Counts) int64 { return c.Reused }, true},
+	{"other content", func(c Counts) int64 { return c.Altered }, true},
 	{"lag", func(c Counts) int64 { return c.Lag }, false},
 }
 
@@ -74,6 +75,8 @@ func (f Finding) title() string {
 		return "no row and no dead letter for"
 	case duplicated:
 		return "more than one row or dead letter for"
+	case altered:
+		return "a row that says something else than its record for"
 	}
 	return "no row and no dead letter, and deleted from the log:"
 }
@@ -102,6 +105,9 @@ func (r *Report) asides() []string {
 			line += " (a producer sent an event twice, or a broker that was killed appended it twice: each record is one row)"
 		}
 		lines = append(lines, line)
+	}
+	if r.Compared > 0 {
+		lines = append(lines, fmt.Sprintf("content compared: %s records (event id and a checksum of the fields)", comma(r.Compared)))
 	}
 	if r.Total.Unread > 0 {
 		lines = append(lines, fmt.Sprintf("%s of the missing offsets were not looked for in the log, for lack of time: some may be no records", comma(r.Total.Unread)))

@@ -45,10 +45,23 @@ type Settings struct {
 	Wait time.Duration
 	// EventIDs counts events that are in the topic twice: most of the work.
 	EventIDs bool
+	// Content says of how many records the content is compared.
+	Content Content
 	// LookupTime bounds the reading of absent offsets from Kafka; zero is 30 s. What was
 	// not read by then counts as missing.
 	LookupTime time.Duration
 }
+
+// Content says of how many records the content is compared: of a sample and the newest day
+// (as far as ten seconds go), of all that the log holds, or of none.
+type Content int
+
+// What content is compared.
+const (
+	SomeContent Content = iota
+	AllContent
+	NoContent
+)
 
 // lookupTime is some ten million records on a laptop.
 const lookupTime = 30 * time.Second
@@ -80,6 +93,9 @@ func Run(ctx context.Context, kafka *kgo.Client, conn driver.Conn, s Settings) (
 		return nil, err
 	}
 	if err := r.hold(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.compare(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.notes(ctx); err != nil {

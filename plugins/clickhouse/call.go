@@ -12,7 +12,8 @@ type call struct {
 	todo     []rowRange // messages that are in no block
 	parts    []part     // what is in blocks, while their outcome is awaited
 	rejected rejections
-	rows     []row // on their way into a block
+	rows     []row     // on their way into a block
+	suspects *suspects // of the rejected: what may be stored all the same
 }
 
 // gather returns the rows of the next messages that are to do, as many as go into the
@@ -30,7 +31,7 @@ func (c *call) gather(b *block, l limit) (first int, rows []row) {
 			if c.rows = c.rows[:len(c.rows)-1]; len(c.rows) > 0 {
 				break // the next call begins with it
 			}
-			c.rejected.add(todo.lo, why)
+			c.reject(todo.lo, r, why, b.plan)
 			first++
 		}
 		bytes -= len(r.doc) + len(r.at.Key) + b.fixedWidth // texts are parts of the first two
@@ -54,11 +55,24 @@ func (c *call) put(g *group, first int, rows []row) {
 	case why == nil:
 		c.took(p)
 	case half == 0:
-		c.rejected.add(first, why)
+		c.reject(first, &rows[0], why, g.block.plan)
 	default:
 		c.put(g, first, rows[:half])
 		c.put(g, first+half, rows[half:])
 	}
+}
+
+// reject notes a message that is no row.
+func (c *call) reject(i int, r *row, why *event.Rejection, p *plan) {
+	s := p.suspect(r)
+	if s != nil {
+		if c.suspects == nil {
+			c.suspects = &suspects{done: make(chan struct{})}
+		}
+		c.suspects.all = append(c.suspects.all, s)
+	}
+	c.rejected.add(i, why)
+	c.rejected.suspect[len(c.rejected.suspect)-1] = s
 }
 
 // took notes messages that are in a block. The writer's lock is held as long as a group
@@ -91,11 +105,24 @@ func (c *call) settle(p part) {
 
 // rejections are the messages of one batch that cannot be stored.
 type rejections struct {
-	index []int
-	why   []*event.Rejection
+	index   []int
+	why     []*event.Rejection
+	suspect []*suspect // nil where no row can be the message's
 }
 
 func (r *rejections) add(i int, why *event.Rejection) {
 	r.index = append(r.index, i)
 	r.why = append(r.why, why)
+	r.suspect = append(r.suspect, nil)
+}
+
+// clear leaves out the messages that are stored.
+func (r *rejections) clear() {
+	var kept rejections
+	for n, s := range r.suspect {
+		if s == nil || !s.stored {
+			kept.add(r.index[n], r.why[n])
+		}
+	}
+	*r = kept
 }

@@ -71,6 +71,9 @@ func (c *config) quotedFence() string {
 	return quote(c.database) + "." + quote(c.fence())
 }
 
+// fenceTarget is the fence, for people.
+func (c *config) fenceTarget() string { return c.target() + "_fence" }
+
 func (c *config) fence() string { return c.table + "_fence" }
 
 // healthName is what /ready calls this output.

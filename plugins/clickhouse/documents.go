@@ -39,16 +39,16 @@ func (m *plain) Len() int { return len(m.batch) }
 
 func (m *plain) row(i int, r *row, letters bool) *event.Rejection {
 	msg := m.batch[i]
-	if err := msg.GetError(); err != nil {
-		return &event.Rejection{Reason: event.ReasonOther, Message: "a processor failed on the message"}
-	}
 	doc, err := msg.AsBytes()
-	if err != nil {
-		return &event.Rejection{Reason: event.ReasonJSON, Message: "the message has no bytes"}
-	}
 	*r = row{doc: doc}
 	if at := event.CoordinateOf(msg.Context()); at != nil {
 		r.at = *at
+	}
+	if msg.GetError() != nil {
+		return &event.Rejection{Reason: event.ReasonOther, Message: "a processor failed on the message"}
+	}
+	if err != nil {
+		return &event.Rejection{Reason: event.ReasonJSON, Message: "the message has no bytes"}
 	}
 	if letters {
 		text, _ := msg.MetaGet("fallback_error")

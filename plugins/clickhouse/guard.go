@@ -34,7 +34,7 @@ func (s *server) guard(ctx context.Context) error {
 		return err
 	}
 	guarded := strings.Contains(found[s.config.table], "CONSTRAINT "+ownerConstraint+" CHECK")
-	_, fenced := found[s.config.fence()]
+	fence, fenced := found[s.config.fence()]
 	switch {
 	case guarded && !s.config.exactlyOnce:
 		return schemaError{fmt.Errorf("table %s has the constraint %s: set `exactly_once: true`, or use a table without it", s.config.target(), ownerConstraint)}
@@ -42,6 +42,8 @@ func (s *server) guard(ctx context.Context) error {
 		return schemaError{fmt.Errorf("table %s has no constraint %s, which exactly_once rests on: run `clickstream init`, or add it", s.config.target(), ownerConstraint)}
 	case s.config.exactlyOnce && !fenced:
 		return schemaError{fmt.Errorf("table %s has no fence %s, which exactly_once rests on: run `clickstream init`, or create it", s.config.target(), s.config.fence())}
+	case s.config.exactlyOnce && !strings.Contains(fence, "persistent = 0"):
+		return schemaError{fmt.Errorf("the fence %s is kept on disk, and comes back from a restart in another order than it was obeyed: run `clickstream init`, or replace it by one with persistent = 0", s.config.fenceTarget())}
 	}
 	return nil
 }

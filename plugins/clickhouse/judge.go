@@ -18,6 +18,7 @@ var ErrLettersOnly = errors.New("it takes refused rows only")
 type Judge struct {
 	block *block
 	at    event.Coordinate
+	text  []byte // what Sum hashes
 	// Table is the one that it judges by, with its database.
 	Table string
 }

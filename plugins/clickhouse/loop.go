@@ -13,6 +13,7 @@ func (w *writer) run(ctx context.Context) {
 	defer timer.Stop()
 	stopping := w.stopping
 	for {
+		w.find(ctx)
 		g, why, wait := w.take(time.Now())
 		if g != nil {
 			w.send(ctx, g, why)
@@ -39,6 +40,9 @@ func (w *writer) take(now time.Time) (g *group, why reason, wait time.Duration) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	g = w.open
+	if len(w.suspects) > 0 {
+		return nil, "", 0
+	}
 	if g.block.rows == 0 {
 		if w.closing {
 			return nil, "", -1
@@ -53,6 +57,28 @@ func (w *writer) take(now time.Time) (g *group, why reason, wait time.Duration) 
 	w.openNext()
 	close(g.taken)
 	return g, why, 0
+}
+
+// find holds the suspects against the table. It comes before the block that their calls
+// have added to: of what is above the rows of the last one it is known without a look
+// that it is absent.
+func (w *writer) find(ctx context.Context) {
+	w.mu.Lock()
+	waiting := w.suspects
+	w.suspects = nil
+	w.mu.Unlock()
+	var all []*suspect
+	for _, s := range waiting {
+		all = append(all, s.all...)
+	}
+	if len(all) == 0 {
+		return
+	}
+	err := w.sender.find(ctx, all)
+	for _, s := range waiting {
+		s.err = err
+		close(s.done)
+	}
 }
 
 func (w *writer) due(g *group, now time.Time) (reason, bool) {

@@ -47,6 +47,9 @@ func (o *once) prepare(ctx context.Context) (*plan, error) {
 	if err := o.name(ctx); err != nil {
 		return nil, err
 	}
+	if err := o.settle(ctx); err != nil {
+		return nil, err
+	}
 	return o.fenced.prepare(ctx)
 }
 
@@ -109,26 +112,6 @@ func (o *once) checkSession(s *event.Source) {
 	o.warned = true
 	o.log.With("insert_timeout", o.config.insertTimeout.String(), "session_timeout", s.Session.String()).
 		Warn("insert_timeout should be less than a third of the input's session_timeout: an insert may still run when its partition is another member's")
-}
-
-// refused finds out whether a row is stored that the server would not take: after an
-// insert of unknown outcome it may be, from an earlier attempt.
-func (o *once) refused(ctx context.Context, b *block, row int) (stored bool, err error) {
-	o.cut(b, row, row+1)
-	part, own := o.parts[0], o.parts[0].Rows[0]
-	o.block = nil
-	part.Rows = nil // recover the partition, and insert nothing
-	if err := o.writer.Write(ctx, o.parts); err != nil {
-		return false, err
-	}
-	if part.Outcome == exactlyonce.Dropped {
-		return true, nil
-	}
-	at := exactlyonce.Range{Partition: part.Partition, First: own.Offset, Last: own.Offset}
-	err = o.Read(ctx, []exactlyonce.Range{at}, func(_ exactlyonce.Partition, _ int64, id exactlyonce.ID) {
-		stored = stored || id == own.ID
-	})
-	return stored, err
 }
 
 func partitionOf(s *event.Source) exactlyonce.Partition {

@@ -53,7 +53,7 @@ func mustWrite(t testing.TB, o *output, batches ...service.MessageBatch) {
 	defer cancel()
 	for _, batch := range batches {
 		if err := o.WriteBatch(ctx, batch); err != nil {
-			t.Fatal(err)
+			t.Fatal(err, trouble(o))
 		}
 	}
 }

@@ -7,3 +7,8 @@ var escapes = strings.NewReplacer("\\", "\\\\", "`", "\\`", "\n", "\\n", "\r", "
 
 // quote makes an identifier of any name; FuzzQuote holds it against the engine.
 func quote(name string) string { return "`" + escapes.Replace(name) + "`" }
+
+// quoteText makes a literal of any text.
+func quoteText(s string) string {
+	return "'" + strings.ReplaceAll(escapes.Replace(s), "'", "\\'") + "'"
+}

@@ -27,6 +27,8 @@ type table interface {
 	prepare(ctx context.Context) (*plan, error)
 	// refused says what became of a row whose insert the server refused for the row's sake.
 	refused(ctx context.Context, b *block, row int) (stored bool, err error)
+	// find says which records are stored that this process does not take for rows.
+	find(ctx context.Context, all []*suspect) error
 }
 
 // sender stores blocks, whatever it takes.
@@ -88,6 +90,23 @@ func (s *sender) store(ctx context.Context, g *group, w *writer) (next *plan, er
 		}
 	}
 	return nil, nil
+}
+
+// find holds suspects against the table, whatever it takes. The error is ctx's.
+func (s *sender) find(ctx context.Context, all []*suspect) error {
+	for {
+		err := s.table.find(ctx, all)
+		if err == nil {
+			s.succeed()
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := s.wait(ctx, err); err != nil {
+			return err
+		}
+	}
 }
 
 // reject keeps why the server refused a row.

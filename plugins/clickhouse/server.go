@@ -45,16 +45,6 @@ func newServer(c *config, conn api.Conn) *server {
 	return s
 }
 
-// pinned are the settings of every insert. The table's rows are told apart by
-// coordinate, not by the server's memory of recent inserts, which loses rows when it
-// is killed; and an insert must be stored when it is acknowledged.
-var pinned = driver.Settings{
-	"async_insert":       0,
-	"deduplicate_insert": "disable", // 26.2 and later
-	"insert_deduplicate": 0,
-	"max_insert_threads": 1, // one part a block, whatever the server's default becomes
-}
-
 // prepare reads the table and returns how its rows are filled. It ends with an
 // insert of no rows, which fails as a real one would: on a missing right, say.
 func (s *server) prepare(ctx context.Context) (*plan, error) {
@@ -101,29 +91,6 @@ func (s *server) columns(ctx context.Context) ([]tableColumn, error) {
 	return columns, result.Err()
 }
 
-// readSettings keeps those of the pinned settings that this server knows: another
-// would refuse the insert.
-func (s *server) readSettings(ctx context.Context) error {
-	result, err := s.conn.Query(ctx, "SELECT name FROM system.settings WHERE name IN ('async_insert', 'deduplicate_insert', 'insert_deduplicate', 'max_insert_threads')")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = result.Close() }() // what went wrong is in Err
-	known := driver.Settings{}
-	for result.Next() {
-		var name string
-		if err := result.Scan(&name); err != nil {
-			return err
-		}
-		known[name] = pinned[name]
-	}
-	if _, ok := known["deduplicate_insert"]; ok {
-		delete(known, "insert_deduplicate") // the older of the two
-	}
-	s.settings = known
-	return result.Err()
-}
-
 func (s *server) rehearse(ctx context.Context, p *plan) error {
 	batch, err := s.conn.PrepareBatch(s.with(ctx), p.query)
 	if err != nil {
@@ -150,6 +117,9 @@ func (s *server) with(ctx context.Context) context.Context {
 
 // refused is for a row that the server would not take: an exception is its last word.
 func (s *server) refused(context.Context, *block, int) (stored bool, err error) { return false, nil }
+
+// find has nothing to look for: only a plan that is `once` makes suspects.
+func (s *server) find(context.Context, []*suspect) error { return nil }
 
 // insert sends rows lo to hi of the block as one insert. Unless it returns nil, the
 // rows may or may not be stored.

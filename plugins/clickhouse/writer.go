@@ -25,7 +25,8 @@ type writer struct {
 	spare    *block // the buffers of the last block
 	plan     *plan
 	pace     pace
-	calls    int // of write, that have not returned
+	suspects []*suspects // to be held against the table
+	calls    int         // of write, that have not returned
 	closing  bool
 	hurried  bool // the process stops
 
@@ -60,7 +61,7 @@ func (w *writer) write(ctx context.Context, batch documents) error {
 			return err
 		}
 	}
-	if len(c.rejected.index) == 0 {
+	if c.rejected.clear(); len(c.rejected.index) == 0 {
 		return nil
 	}
 	w.stats.reject(&c.rejected, batch)
@@ -94,6 +95,10 @@ func (w *writer) add(ctx context.Context, c *call) error {
 		if _, full := g.full(w.pace.limit()); full || empty && g.block.rows > 0 || small && g.block.bytes >= w.large {
 			w.wake()
 		}
+	}
+	if c.suspects != nil {
+		w.suspects = append(w.suspects, c.suspects)
+		w.wake()
 	}
 	if n := len(c.parts); n > 0 {
 		last := c.parts[n-1].group
@@ -147,6 +152,23 @@ func (w *writer) await(ctx context.Context, c *call) error {
 		c.settle(p)
 	}
 	c.parts = c.parts[:0]
+	return w.awaitFound(ctx, c)
+}
+
+// awaitFound waits until it is known what of the rejected messages is stored.
+func (w *writer) awaitFound(ctx context.Context, c *call) error {
+	if c.suspects == nil {
+		return nil
+	}
+	select {
+	case <-c.suspects.done:
+	case <-ctx.Done():
+		return service.ErrEndOfInput
+	}
+	if c.suspects.err != nil {
+		return service.ErrEndOfInput
+	}
+	c.suspects = nil
 	return nil
 }
 

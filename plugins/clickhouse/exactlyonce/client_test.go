@@ -6,10 +6,22 @@ import (
 	"slices"
 )
 
-var errBusy = errors.New("other inserts still run")
+var (
+	errBusy = errors.New("other inserts still run")
+	errCuts = errors.New("the answer is cut short")
+)
 
-// client is the Table of one worker: requests to the server, over the network.
+// client is the Table of one worker: requests to the server, over the network. Like the
+// real one it holds what it has read against how much there is.
 type client struct{ *worker }
+
+// cut says that an answer is not whole; the mutant `believing` does not look.
+func (c client) cut(got, want int) error {
+	if got != want && !c.believing {
+		return errCuts
+	}
+	return nil
+}
 
 func (c client) Fence(_ context.Context, claims []Claim) error {
 	return c.ask(func(reply func(error)) { c.server.serveFence(claims, reply) })
@@ -30,23 +42,29 @@ func (c client) Drain(_ context.Context, claims []Claim) error {
 
 func (c client) Tops(_ context.Context, partitions []Partition) (map[Partition]int64, error) {
 	var tops map[Partition]int64
+	whole := 0
 	err := c.ask(func(reply func(error)) {
-		c.server.serveTops(partitions, func(t map[Partition]int64, err error) { tops = t; reply(err) })
+		c.server.serveTops(partitions, func(t map[Partition]int64, n int, err error) { tops, whole = t, n; reply(err) })
 	})
-	return tops, err
+	if err != nil {
+		return nil, err
+	}
+	return tops, c.cut(len(tops), whole)
 }
 
 func (c client) Read(_ context.Context, ranges []Range, seen func(Partition, int64, ID)) error {
 	var rows []visible
+	whole := 0
 	err := c.ask(func(reply func(error)) {
-		c.server.serveRead(ranges, func(v []visible, err error) { rows = v; reply(err) })
+		c.server.serveRead(ranges, func(v []visible, n int, err error) { rows, whole = v, n; reply(err) })
 	})
-	if err == nil {
-		for _, v := range rows {
-			seen(v.Partition, v.offset, v.id)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	for _, v := range rows {
+		seen(v.Partition, v.offset, v.id)
+	}
+	return c.cut(len(rows), whole)
 }
 
 func (c client) Insert(_ context.Context, pieces []Piece) error {

@@ -38,6 +38,11 @@
 //     the table, or is cut short, leaves holes below its highest offset.
 //   - The loser asks the group before it fences again: two writers that both
 //     believe to own a partition would otherwise take it from each other for ever.
+//   - The fence is empty after a restart. One that came back in another order than the
+//     one in which it was obeyed would make an id valid again that had been replaced. It
+//     may be emptied at any time: then no id passes, and each is drawn anew.
+//   - What cannot be a row is looked for before it becomes a dead letter ([Writer.Absent]):
+//     it may have been stored before a limit became stricter.
 //   - Event ids are compared: a broker that lost its data gives old offsets to new
 //     records. They are stored under another stream ([Successor]), never dropped.
 //
@@ -55,8 +60,8 @@
 //
 // I1 to I3 are this package's; I4 is the caller's, who commits only what is
 // [Written] and never commits for an assignment that was [Dropped]. They rest on:
-// one server, or a quorum, that reads its own writes; acknowledged rows and fences
-// that stay; rows below the committed offset that nobody needs again; and an event
+// one server, or a quorum, that reads its own writes; acknowledged rows that stay;
+// rows below the committed offset that nobody needs again; and an event
 // id that is a function of the record (one drawn anew on each delivery would make
 // every redelivered record look like another one).
 package exactlyonce

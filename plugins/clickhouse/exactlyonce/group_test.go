@@ -6,26 +6,38 @@ import (
 )
 
 const (
-	partitions = 2
-	maxRecords = 8 // of a partition
-	levels     = 3 // a topic is created anew at most twice
+	partitions  = 2
+	maxRecords  = 8                     // of a partition
+	recreations = 2                     // of the topic, at most
+	levels      = 2 * (1 + recreations) // events that may have one coordinate: a record is at most two rows
 )
 
 var errGeneration = errors.New("illegal generation")
 
-// record is what the topic holds at an offset. A bad one goes to the dead letters.
+// record is what the topic holds at an offset. A bad one goes to the dead letters, a
+// dear one too once the limits are stricter: unless it is stored by then.
 type record struct {
-	id  ID
-	bad bool
+	id     ID
+	second ID // of the other row, if a processor makes two of the record
+	bad    bool
+	dear   bool
+}
+
+// ids are those of the record's rows.
+func (r record) ids() []ID {
+	if r.second == (ID{}) {
+		return []ID{r.id}
+	}
+	return []ID{r.id, r.second}
 }
 
 // group is a Kafka with one topic and one consumer group.
 type group struct {
 	*sim
 	topic      [partitions][maxRecords]record
-	topics     uint64 // created so far: part of the event ids
-	records    int64  // of each partition, in the end
-	visible    func(p int, r record) bool
+	topics     uint64                     // created so far: part of the event ids
+	records    int64                      // of each partition, in the end
+	settled    func(p int, r record) bool // is a row for each of its ids, or a letter
 	committed  [partitions]int64
 	generation int
 	members    []*worker
@@ -47,7 +59,11 @@ func (g *group) create() {
 		for o := range maxRecords {
 			var r record
 			binary.BigEndian.PutUint64(r.id[:], g.topics<<32|uint64(p)<<16|uint64(o)+1)
-			r.bad = g.rnd.IntN(8) == 0
+			r.bad, r.dear = g.rnd.IntN(8) == 0, g.rnd.IntN(4) == 0
+			if g.rnd.IntN(8) == 0 {
+				r.second = r.id
+				r.second[0] = 1
+			}
 			g.topic[p][o] = r
 		}
 		g.committed[p] = 0
@@ -101,8 +117,8 @@ func (g *group) serveCommit(p, generation int, offset int64, reply func(error)) 
 	}
 	g.logf("group: partition %d committed to %d", p, offset)
 	for o := range offset {
-		if r := g.topic[p][o]; !r.bad && !g.visible(p, r) {
-			g.violate("I4", "partition %d: %d is committed, offset %d is not visible", p, offset, o)
+		if r := g.topic[p][o]; !r.bad && !g.settled(p, r) {
+			g.violate("I4", "partition %d: %d is committed, offset %d is neither visible nor a letter", p, offset, o)
 		}
 	}
 	g.committed[p] = offset

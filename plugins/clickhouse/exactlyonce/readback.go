@@ -122,6 +122,25 @@ func (a *attempt) sift() {
 	}
 }
 
+// Absent returns the rows of a part that are not visible, and inserts none: for rows that
+// cannot be inserted, and may be stored all the same, by an insert of before. What it says
+// holds until somebody else fences the partition. After an error the caller asks again;
+// an Outcome of Dropped says that the assignment is over, and nothing of the rows.
+func (w *Writer) Absent(ctx context.Context, p *Part) ([]Row, error) {
+	a := &attempt{Part: p, holding: w.hold(p)}
+	round := []*attempt{a}
+	if err := errors.Join(w.recover(ctx, round), w.readBack(ctx, round)); err != nil || p.Outcome == Dropped {
+		return nil, err
+	}
+	if len(a.collided) == 0 {
+		return a.insert, nil
+	}
+	next := &Part{Partition: Successor(p.Partition), Assignment: p.Assignment, Rows: a.collided}
+	more, err := w.Absent(ctx, next)
+	p.Outcome = next.Outcome
+	return append(slices.Clone(a.insert), more...), err
+}
+
 // divert writes the rows whose coordinates belong to other events under the next
 // stream, by the same protocol: a redelivery looks for them there. It comes after
 // the insert, so that whoever holds the coordinate is visible by then, and two

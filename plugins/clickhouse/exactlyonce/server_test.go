@@ -1,6 +1,7 @@
 package exactlyonce
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,6 +22,12 @@ type server struct {
 	// lax is a server without the constraint: for the mutant without a fence.
 	lax   bool
 	fence map[Partition]uint64
+	// onDisk is a fence that a restart brings back, in the order in which the writes
+	// into it began: files are those that ended, and fencing those that run.
+	onDisk  bool
+	files   []*fencing
+	fencing []*fencing
+	began   int
 	// drained is the owner that has drained the partition since the last fence write.
 	drained map[Partition]uint64
 	rows    map[Partition]*[maxRecords]ID
@@ -64,17 +71,47 @@ func (o owners) String() string {
 	return strings.Join(all, ", ")
 }
 
+// fencing is one write into the fence. Several may run at once: they are obeyed in the
+// order in which they end.
+type fencing struct {
+	began  int
+	claims []Claim
+	dead   bool // gone with its server
+}
+
 func (s *server) serveFence(claims []Claim, reply func(error)) {
 	if s.down {
 		reply(errDown)
 		return
 	}
-	for _, c := range claims {
-		s.logf("server: fence %s=%d", name(c.Partition), c.Owner)
+	s.began++
+	f := &fencing{began: s.began, claims: claims}
+	s.fencing = append(s.fencing, f)
+	s.logf("server: fence write of %v begins", owners(claims))
+	s.after(s.fenceDelay(), func() {
+		if f.dead {
+			return
+		}
+		s.fencing = slices.DeleteFunc(s.fencing, func(other *fencing) bool { return other == f })
+		s.files = append(s.files, f)
+		s.obey(f)
+		reply(nil)
+	})
+}
+
+func (s *server) obey(f *fencing) {
+	s.logf("server: fence %v", owners(f.claims))
+	for _, c := range f.claims {
 		s.fence[c.Partition] = c.Owner
 		delete(s.drained, c.Partition)
 	}
-	reply(nil)
+}
+
+// empty takes all partitions from everybody, as TRUNCATE and a restart do.
+func (s *server) empty() {
+	s.logf("server: the fence is emptied")
+	clear(s.fence)
+	s.files = nil
 }
 
 // serveKill asks the inserts of other owners to stop, as an asynchronous KILL does,
@@ -201,10 +238,11 @@ func (s *server) finish(in *insert, err error) {
 	in.reply(err)
 }
 
-// serveTops and serveRead answer from what is visible now.
-func (s *server) serveTops(partitions []Partition, reply func(map[Partition]int64, error)) {
+// serveTops and serveRead answer from what is visible now, with how much there is of it:
+// a user's profile may cut the answer short without a word.
+func (s *server) serveTops(partitions []Partition, reply func(tops map[Partition]int64, whole int, err error)) {
 	if s.down {
-		reply(nil, errDown)
+		reply(nil, 0, errDown)
 		return
 	}
 	tops := make(map[Partition]int64)
@@ -215,12 +253,20 @@ func (s *server) serveTops(partitions []Partition, reply func(map[Partition]int6
 			}
 		}
 	}
-	reply(tops, nil)
+	whole := len(tops)
+	if s.chance(s.cutting) {
+		for _, p := range partitions { // in their order: a map's would be another each time
+			if s.rnd.IntN(2) == 0 {
+				delete(tops, p)
+			}
+		}
+	}
+	reply(tops, whole, nil)
 }
 
-func (s *server) serveRead(ranges []Range, reply func([]visible, error)) {
+func (s *server) serveRead(ranges []Range, reply func(rows []visible, whole int, err error)) {
 	if s.down || s.chance(s.failing) {
-		reply(nil, errDown)
+		reply(nil, 0, errDown)
 		return
 	}
 	var all []visible
@@ -231,7 +277,11 @@ func (s *server) serveRead(ranges []Range, reply func([]visible, error)) {
 			}
 		}
 	}
-	reply(all, nil)
+	whole := len(all)
+	if whole > 0 && s.chance(s.cutting) {
+		all = all[:s.rnd.IntN(whole)]
+	}
+	reply(all, whole, nil)
 }
 
 // visible is one row of the table, as a read returns it.
@@ -241,13 +291,27 @@ type visible struct {
 	id     ID
 }
 
-// crash is kill -9 of the server: queries are gone, committed parts and the fence
-// stay, nobody gets an answer.
+// crash is kill -9 of the server: queries are gone, committed parts stay, the fence is
+// empty, nobody gets an answer.
 func (s *server) crash() {
 	s.logf("server: crash")
 	for _, in := range s.running {
 		in.dead = true
 	}
-	s.running, s.down = nil, true
-	s.after(1+s.rnd.Int64N(60), func() { s.down = false; s.logf("server: up") })
+	for _, f := range s.fencing {
+		f.dead = true
+	}
+	s.running, s.fencing, s.down = nil, nil, true
+	files := s.files
+	s.empty()
+	if s.onDisk {
+		slices.SortFunc(files, func(a, b *fencing) int { return cmp.Compare(a.began, b.began) })
+		for _, f := range files {
+			for _, c := range f.claims {
+				s.fence[c.Partition] = c.Owner
+			}
+		}
+		s.files = files
+	}
+	s.after(1+s.rnd.Int64N(s.downTicks), func() { s.down = false; s.logf("server: up") })
 }

@@ -13,6 +13,9 @@ type mood struct {
 	slowTicks int64 // far beyond callTicks, so that requests outlive their callers
 	pause     int   // answers on which the process stops for up to slowTicks (SIGSTOP)
 	failing   int   // steps of an insert at which it ends with an error
+	cutting   int   // reads that the server cuts short without a word
+	downTicks int64 // that a restart of the server takes at most
+	fencing   int64 // ticks that a fence write takes at most: they overlap
 	split     int64 // table partitions that an insert commits one by one
 }
 
@@ -32,6 +35,9 @@ func drawMood(r *rand.Rand) mood {
 		slowTicks: int64(pick(60, 150, 300)),
 		pause:     pick(0, 1, 5),
 		failing:   pick(0, 3, 10),
+		cutting:   pick(0, 0, 10),
+		downTicks: int64(pick(5, 60)),
+		fencing:   int64(pick(3, 30, 60)),
 		split:     int64(pick(1, 2, 3)),
 	}
 }
@@ -112,6 +118,13 @@ func (s *sim) delay() int64 {
 		return 4 + s.rnd.Int64N(s.slowTicks)
 	}
 	return 1 + s.rnd.Int64N(3)
+}
+
+func (s *sim) fenceDelay() int64 {
+	if s.calm() {
+		return s.delay()
+	}
+	return 1 + s.rnd.Int64N(s.fencing)
 }
 
 // send brings a message to the other side, late, out of order, or not at all.

@@ -21,7 +21,9 @@ type worker struct {
 	writer     *Writer
 	generation int
 	tokens     [partitions]*token
+	strict     bool
 	pending    []*Part
+	refused    []*Part // rows that may be letters
 
 	next   func() (struct{}, bool)
 	stop   func()
@@ -41,7 +43,9 @@ type token struct {
 	topic uint64           // the one it was given a partition of
 	next  int64            // the next offset to poll
 	safe  int64            // every record below is visible or a dead letter
-	done  [maxRecords]bool // of those at or above safe
+	taken [maxRecords]bool // of those at or above safe: read
+	due   [maxRecords]uint // their rows, a bit each
+	done  [maxRecords]uint // those that are visible or letters
 	begun bool             // something to commit
 	over  bool             // revoked: nothing is committed any more
 }
@@ -57,6 +61,9 @@ func (w *worker) start() {
 func (w *worker) run() {
 	for !w.dead {
 		w.poll()
+		if w.judge(); w.dead {
+			return
+		}
 		if len(w.pending) == 0 {
 			w.commitAll() // dead letters alone need no write
 			w.sleep(10)
@@ -103,12 +110,24 @@ func (w *worker) poll() {
 
 func (w *worker) take(t *token, from, to int64) {
 	part := &Part{Partition: Partition{stream, int32(t.p)}, Assignment: t}
+	refused := &Part{Partition: part.Partition, Assignment: t}
 	for o := from; o < to; o++ {
-		if r := w.group.topic[t.p][o]; r.bad {
-			t.mark(o)
-		} else {
-			part.Rows = append(part.Rows, Row{Offset: o, ID: r.id, Index: int(o)})
+		r := w.group.topic[t.p][o]
+		if r.bad {
+			t.expect(o)
+			continue
 		}
+		t.expect(o, r.ids()...)
+		into := part
+		if w.strict && r.dear {
+			into = refused
+		}
+		for _, id := range r.ids() {
+			into.Rows = append(into.Rows, Row{Offset: o, ID: id, Index: int(o)})
+		}
+	}
+	if len(refused.Rows) > 0 {
+		w.refused = append(w.refused, refused)
 	}
 	if len(part.Rows) == 0 {
 		return
@@ -146,16 +165,57 @@ func (w *worker) settle() {
 func (w *worker) markWritten(parts []*Part) {
 	for _, p := range parts {
 		if p.Outcome == Written || w.commitFirst || w.ackDropped && p.Outcome == Dropped {
-			for _, r := range p.Rows {
-				p.Assignment.(*token).mark(r.Offset)
-			}
+			p.Assignment.(*token).mark(p.Rows)
 		}
 	}
 }
 
-func (t *token) mark(offset int64) {
-	t.done[offset], t.begun = true, true
-	for t.safe < maxRecords && t.done[t.safe] {
+// judge holds what is refused against the table: what is stored is none of the dead
+// letters.
+func (w *worker) judge() {
+	for len(w.refused) > 0 {
+		p := w.refused[0]
+		absent, err := p.Rows, error(nil)
+		if !w.hasty {
+			absent, err = w.writer.Absent(context.Background(), p)
+		}
+		if err != nil || w.dead {
+			return
+		}
+		w.refused = w.refused[1:]
+		if p.Outcome == Dropped {
+			continue
+		}
+		for _, r := range absent {
+			w.logf("%s: letter of partition %d offset %d", w.name, p.Number, r.Offset)
+			w.letters[r.ID] = true
+		}
+		p.Assignment.(*token).mark(p.Rows)
+	}
+}
+
+// expect notes which rows a record is that was read.
+func (t *token) expect(offset int64, ids ...ID) {
+	t.taken[offset] = true
+	for _, id := range ids {
+		t.due[offset] |= bit(id)
+	}
+	t.advance()
+}
+
+func (t *token) mark(rows []Row) {
+	for _, r := range rows {
+		t.done[r.Offset] |= bit(r.ID)
+	}
+	t.advance()
+}
+
+// bit tells a record's rows apart.
+func bit(id ID) uint { return 1 << id[0] }
+
+func (t *token) advance() {
+	t.begun = true
+	for t.safe < maxRecords && t.taken[t.safe] && t.due[t.safe] == t.done[t.safe] {
 		t.safe++
 	}
 }
