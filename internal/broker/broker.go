@@ -1,12 +1,13 @@
 // Package broker is a Kafka broker for one machine: franz-go's kfake, which speaks
-// the whole protocol and keeps its log on disk, behind four guards it lacks. A
-// listener refuses what is no Kafka request (frame.go), a janitor bounds the disk
-// without ever deleting an unread record (janitor.go), a warden lets no consumer
-// group wait for the dead (warden.go), and a lock keeps a second broker off the
-// data.
+// the whole protocol and keeps its log on disk, behind the guards it lacks. A
+// listener refuses what is no Kafka request (door.go, frame.go), a request that makes
+// kfake panic ends its connection only (loop.go), others are mended or refused before
+// kfake acts on them (screen.go), an answer waits until its records are on disk
+// (flush.go), a janitor bounds the disk without ever deleting an unread record
+// (janitor.go, room.go), a warden lets no consumer group wait for the dead
+// (warden.go), and a lock keeps a second broker off the data.
 //
-// It is for development, demonstrations and tests: one node, no replication, and a
-// power cut may lose what the page cache held (a kill -9 does not).
+// It is for development, demonstrations and tests: one node, no replication.
 package broker
 
 import (
@@ -27,6 +28,7 @@ import (
 	"clickstream/internal/process"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Config is what a broker needs to start. The zero value of every field but Dir
@@ -58,6 +60,11 @@ type Config struct {
 	// AutoCreate lets clients create topics by using them. It is meant for tests:
 	// elsewhere a misspelt topic should be an error.
 	AutoCreate bool
+	// NoFlush acknowledges records before they are on disk, so that a power cut may
+	// take what was acknowledged in the seconds before it. A kill does not.
+	NoFlush bool
+	// Idle is how long a connection may stay silent. Default 10 minutes.
+	Idle time.Duration
 	// Log takes warnings. Default slog.Default().
 	Log *slog.Logger
 }
@@ -92,6 +99,8 @@ func (c Config) withDefaults() Config {
 // Broker is a running broker.
 type Broker struct {
 	cluster *kfake.Cluster
+	loop    *loop
+	door    *door
 	addr    string
 	janitor *janitor
 	warden  *warden
@@ -120,17 +129,21 @@ func Start(c Config) (*Broker, error) {
 }
 
 func start(c Config) (*Broker, error) {
+	if err := makePrivate(c.Dir); err != nil {
+		return nil, fmt.Errorf("broker data in %q: %w", c.Dir, err)
+	}
 	ln, err := listen(c.Listen)
 	if err != nil {
 		return nil, err
 	}
 	lobby := &lobby{}
-	cluster, err := open(c, guard(ln, lobby, c.Log))
+	door := guard(ln, lobby, c.Idle, c.Log)
+	cluster, err := open(c, door)
 	if err != nil {
 		ln.Close()
 		return nil, fmt.Errorf("broker data in %q: %w", c.Dir, err)
 	}
-	b := &Broker{cluster: cluster, addr: ln.Addr().String()}
+	b := &Broker{cluster: cluster, door: door, addr: ln.Addr().String()}
 	b.janitor, err = newJanitor(c, b)
 	if err != nil {
 		cluster.Close()
@@ -142,6 +155,16 @@ func start(c Config) (*Broker, error) {
 		cluster.Close()
 		return nil, fmt.Errorf("broker warden: %w", err)
 	}
+	b.loop = supervise(cluster, c.Log, func(req kmsg.Request) {
+		door.end(req)
+		b.warden.disbandAll()
+	})
+	screen(cluster, c.Dir, b.loop.took)
+	door.room = newRoom(c.Dir, cluster, newSparse(c.Log))
+	if !c.NoFlush {
+		door.disk = newFlusher(c.Dir, newSparse(c.Log))
+	}
+	door.open()
 	b.janitor.start()
 	b.warden.start()
 	return b, nil
@@ -160,6 +183,24 @@ func open(c Config, ln net.Listener) (*kfake.Cluster, error) {
 		return nil, err
 	}
 	return cluster, nil
+}
+
+// makePrivate keeps other users of the machine off what is in the folder. What kfake
+// makes later it would let everyone read, but for the folders around it.
+func makePrivate(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o600)
+		switch {
+		case d.IsDir():
+			mode = 0o700
+		case !d.Type().IsRegular():
+			return nil
+		}
+		return os.Chmod(path, mode)
+	})
 }
 
 // options turns c into kfake's terms. Retention is off in every form, since it
@@ -212,6 +253,10 @@ func (b *Broker) Close() error {
 		b.janitor.close() // first: they would wait for ever on a closed cluster
 		b.warden.close()
 		b.cluster.Close()
+		<-b.loop.done
+		if b.door.disk != nil {
+			b.door.disk.close()
+		}
 		err = b.unlock()
 	})
 	return err
