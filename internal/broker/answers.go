@@ -47,12 +47,12 @@ func (g *guardConn) release() {
 				return
 			}
 			if one.after.err != nil {
-				g.Close()
+				_ = g.Close()
 				return
 			}
 		}
 		if _, err := g.Conn.Write(one.bytes); err != nil {
-			g.Close()
+			_ = g.Close()
 			return
 		}
 	}

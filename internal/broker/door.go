@@ -90,6 +90,6 @@ func (d *door) end(req kmsg.Request) {
 		same = waiting
 	}
 	for _, g := range same {
-		g.Close()
+		_ = g.Close()
 	}
 }

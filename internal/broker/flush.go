@@ -52,6 +52,11 @@ type tail struct {
 	listed time.Time
 }
 
+// flushEvery is the least time between the beginnings of two rounds: those who wait one
+// at a time would make a round each, and an output with one batch in flight, such as
+// ours, is as slow as its answers.
+const flushEvery = 2 * time.Millisecond
+
 func newFlusher(dir string, warn *sparse) *flusher {
 	f := &flusher{
 		dir: dir, warn: warn, sync: (*os.File).Sync, done: make(chan struct{}),
@@ -78,19 +83,26 @@ func (f *flusher) join(wrote []written) *flush {
 
 func (f *flusher) run() {
 	defer close(f.done)
+	var begin time.Time
 	for {
 		f.mu.Lock()
 		for f.round == nil && !f.closing {
 			f.more.Wait()
 		}
+		if f.round == nil {
+			f.mu.Unlock()
+			break
+		}
+		f.mu.Unlock()
+		time.Sleep(time.Until(begin.Add(flushEvery))) // more join meanwhile
+		begin = time.Now()
+		f.mu.Lock()
 		round := f.round
 		f.round = nil
 		f.mu.Unlock()
-		if round == nil {
-			break
-		}
 		round.err = f.flush(round.places)
 		if round.err != nil {
+			clear(f.tails) // what was not flushed is to be found again
 			f.warn.warn("records not on disk, their producers are cut off and send them again", "cause", round.err)
 		}
 		close(round.done)
@@ -111,8 +123,7 @@ func (f *flusher) close() {
 // flush brings these partitions to disk, all at a time: the file system joins what
 // it has to do for them.
 func (f *flusher) flush(places map[written]struct{}) error {
-	var wait sync.WaitGroup
-	errs := make(chan error, len(places))
+	var files []*os.File
 	for w := range places {
 		p, err := f.place(w)
 		if err != nil {
@@ -121,21 +132,23 @@ func (f *flusher) flush(places map[written]struct{}) error {
 		if p.topic == "" {
 			continue // an unknown topic: the answer says so
 		}
-		files, err := f.unflushed(p)
+		more, err := f.unflushed(p)
 		if err != nil {
 			return err
 		}
-		for _, file := range files {
-			wait.Go(func() {
-				if err := f.sync(file); err != nil {
-					errs <- fmt.Errorf("flush %s: %w", file.Name(), err)
-				}
-			})
-		}
+		files = append(files, more...)
+	}
+	errs := make([]error, len(files))
+	var wait sync.WaitGroup
+	for i, file := range files {
+		wait.Go(func() {
+			if err := f.sync(file); err != nil {
+				errs[i] = fmt.Errorf("flush %s: %w", file.Name(), err)
+			}
+		})
 	}
 	wait.Wait()
-	close(errs)
-	return <-errs
+	return errors.Join(errs...)
 }
 
 // place finds a topic's name by its id, which is in kfake's list as soon as there is

@@ -164,7 +164,7 @@ func (g *guardConn) refuse(cause error) error {
 	if tcp, ok := g.Conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	g.Close()
+	_ = g.Close()
 	return cause
 }
 
