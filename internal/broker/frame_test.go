@@ -167,3 +167,18 @@ func soundPrefix(sent []byte) []byte {
 	}
 	return sent[:done]
 }
+
+// TestFalseTagCount: a request whose head promises millions of tagged fields is refused
+// at once; to count them would keep a core busy for seconds.
+func TestFalseTagCount(t *testing.T) {
+	b := startTest(t, testConfig(t))
+	conn := dial(t, b.Addr())
+	conn.Write(request(27, int16(kmsg.JoinGroup), 9, append([]byte{0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f}, make([]byte, 12)...)...))
+	begin := time.Now()
+	if _, err := answerTo(conn); err == nil {
+		t.Error("the request was answered")
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("the connection was ended after %s", took)
+	}
+}

@@ -9,11 +9,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The versions of Produce that kfake takes, the first with tagged fields, and the
-// first that names topics by their ids.
+// The versions of Produce that kfake takes, and the first that names topics by their
+// ids.
 const (
 	produceFrom, produceTo = 3, 13
-	produceFlexible        = 9
 	produceIDs             = 13
 )
 
@@ -31,6 +30,12 @@ func inspect(frame []byte) (flight, error) {
 		key: int16(binary.BigEndian.Uint16(frame[4:])), version: int16(binary.BigEndian.Uint16(frame[6:])),
 		number: int32(binary.BigEndian.Uint32(frame[8:])), size: len(frame) - 4,
 	}
+	head := reader{Reader: kbin.Reader{Src: frame[12:]}, flexible: flexible(one.key, one.version)}
+	head.NullableString() // client id
+	head.tags()
+	if !head.Ok() {
+		return one, fmt.Errorf("head of a %s request: its lengths do not fit each other", kmsg.NameForKey(one.key))
+	}
 	if one.key != int16(kmsg.Produce) {
 		return one, nil
 	}
@@ -40,7 +45,7 @@ func inspect(frame []byte) (flight, error) {
 		}
 		return one, nil
 	}
-	acks, wrote, err := parseProduce(frame[12:], one.version)
+	acks, wrote, err := parseProduce(head, one.version >= produceIDs)
 	one.silent = acks == 0
 	if acks == -1 {
 		one.wrote = wrote
@@ -50,12 +55,9 @@ func inspect(frame []byte) (flight, error) {
 
 var errProduce = errors.New("produce request: its lengths do not fit each other")
 
-// parseProduce walks through a Produce request behind its correlation id. It takes no
-// memory for lengths that are not true, as a decoder would.
-func parseProduce(body []byte, version int16) (acks int16, wrote []written, err error) {
-	p := producer{Reader: kbin.Reader{Src: body}, flexible: version >= produceFlexible, ids: version >= produceIDs}
-	p.NullableString() // client id
-	p.tags()
+// parseProduce walks through the body of a Produce request. It takes no memory for
+// lengths that are not true, as a decoder would.
+func parseProduce(p reader, ids bool) (acks int16, wrote []written, err error) {
 	if p.flexible {
 		p.CompactNullableString() // transactional id
 	} else {
@@ -63,8 +65,9 @@ func parseProduce(body []byte, version int16) (acks int16, wrote []written, err 
 	}
 	acks = p.Int16()
 	p.Int32() // timeout
+	topics := 0
 	for range p.length() {
-		topic := p.topic()
+		topic := p.topic(ids)
 		for range p.length() {
 			topic.number = p.Int32()
 			p.skipRecords()
@@ -74,7 +77,7 @@ func parseProduce(body []byte, version int16) (acks int16, wrote []written, err 
 			}
 		}
 		p.tags()
-		if p.topics++; p.topics > maxPartitions || !p.Ok() {
+		if topics++; topics > maxPartitions || !p.Ok() {
 			return 0, nil, errProduce
 		}
 	}
@@ -85,50 +88,61 @@ func parseProduce(body []byte, version int16) (acks int16, wrote []written, err 
 	return acks, wrote, nil
 }
 
-type producer struct {
-	kbin.Reader
-	flexible, ids bool
-	topics        int
+// flexible reports whether a request has tagged fields and compact lengths.
+func flexible(key, version int16) bool {
+	req := kmsg.RequestForKey(key)
+	req.SetVersion(version)
+	return req.IsFlexible()
 }
 
-func (p *producer) topic() (t written) {
-	switch {
-	case p.ids:
-		t.id = p.Uuid()
-	case p.flexible:
-		t.topic = p.CompactString()
-	default:
-		t.topic = p.String()
+// reader reads either kind of lengths.
+type reader struct {
+	kbin.Reader
+	flexible bool
+}
+
+func (r *reader) topic(ids bool) (t written) {
+	if ids {
+		t.id = r.Uuid()
+	} else {
+		t.topic = r.text()
 	}
 	return t
 }
 
 // length reads how many elements follow.
-func (p *producer) length() int32 {
+func (r *reader) length() int32 {
 	var n int32
-	if p.flexible {
-		n = p.CompactArrayLen()
+	if r.flexible {
+		n = r.CompactArrayLen()
 	} else {
-		n = p.ArrayLen()
+		n = r.ArrayLen()
 	}
 	return max(n, 0)
 }
 
-func (p *producer) skipRecords() {
-	if p.flexible {
-		p.CompactNullableBytes()
+func (r *reader) skipRecords() {
+	if r.flexible {
+		r.CompactNullableBytes()
 	} else {
-		p.NullableBytes()
+		r.NullableBytes()
 	}
 }
 
 // tags skips tagged fields. kmsg.SkipTags would count to four billion if told so.
-func (p *producer) tags() {
-	if !p.flexible {
+func (r *reader) tags() {
+	if !r.flexible {
 		return
 	}
-	for n := p.Uvarint(); n > 0 && p.Ok(); n-- {
-		p.Uvarint()
-		p.Span(int(p.Uvarint()))
+	for n := r.Uvarint(); n > 0 && r.Ok(); n-- {
+		r.Uvarint()
+		r.Span(int(r.Uvarint()))
 	}
+}
+
+func (r *reader) text() string {
+	if r.flexible {
+		return r.CompactString()
+	}
+	return r.String()
 }
