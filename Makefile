@@ -70,7 +70,11 @@ test-clients: engine ## Test with outside clients: needs kcat and curl on the PA
 
 .PHONY: test-kafka
 test-kafka: engine kafka ## Test on a real Apache Kafka, kill -9 of it included (needs Java, Maven)
-	go test -count=1 -tags kafka -timeout 15m -run '^TestRealKafka' -v ./cmd/clickstream
+	go test -count=1 -tags kafka -timeout 30m -run '^TestRealKafka' -v ./cmd/clickstream
+
+.PHONY: faults-kafka
+faults-kafka: engine kafka ## Kill a real Apache Kafka in mid replay, KILLS=300 times (hours: a start takes 4 to 20 s)
+	KILLS=$${KILLS:-300} go test -count=1 -tags kafka -timeout 8h -run '^TestRealKafkaKilledInReplays$$' -v ./cmd/clickstream
 
 fault_tests := TestStorm|TestTwoConsumersOneKilled|TestAuditFindsPlanted|TestExactlyOnce|TestRebalanceStorm|TestClockSkew|TestRewind|TestTopicCreatedAnew|TestSessionTooShort|TestSignalStorm|TestKilledAtEachStep|TestDrainOfAStoppedWriter|TestZombieOfTheSameName|TestSlowClickHouse|TestFenceEmptied|TestNetworkFaults|TestHalfRequest|TestNoSuchHost|TestReconnectsLeakNothing|TestBrokerErrors|TestThrottled|TestRefusedForItsSize|TestLeadersAndCoordinatorsMove|TestServerRefusesOnce|TestServerAnswers|TestMemoryLimit|TestReadOnlyAtTheStart
 

@@ -21,6 +21,7 @@ func brokerCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Value: "./data/broker", Usage: "the `FOLDER` of the log; one broker at a time"},
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9092", Usage: "loopback `ADDRESS` to serve on"},
 			&cli.StringFlag{Name: "disk-cap", Value: "8GiB", Usage: "`SIZE` of the folder at which records are refused until readers catch up; unread records are never deleted"},
+			&cli.BoolFlag{Name: "fsync", Value: true, Usage: "acknowledge records (acks=all) only when they are on disk, so that a power cut takes none of them"},
 		},
 		Action: runBroker,
 	}
@@ -38,7 +39,10 @@ func runBroker(c *cli.Context) error {
 	defer stop()
 	process.OnParentDeath(stop)
 
-	b, err := broker.Start(broker.Config{Dir: c.String("data"), Listen: c.String("listen"), DiskCap: int64(size)})
+	syscall.Umask(0o077) // the log is nobody else's to read
+	b, err := broker.Start(broker.Config{
+		Dir: c.String("data"), Listen: c.String("listen"), DiskCap: int64(size), NoFlush: !c.Bool("fsync"),
+	})
 	if err != nil {
 		return cli.Exit("broker: "+err.Error(), exitFailure)
 	}

@@ -2,9 +2,12 @@ package broker
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"log/slog"
 	"net"
+	"os"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -13,110 +16,203 @@ const (
 	// maxFrame is the largest request taken, in bytes: socket.request.max.bytes of
 	// Apache Kafka. An HTTP or TLS hello read as a size lies above it.
 	maxFrame = 100 << 20
-	// headSize is the part of a request that is checked: size, key, version.
+	// maxPlain is the largest request without records taken. Decoded, a request can
+	// take a hundred times its size.
+	maxPlain = 2 << 20
+	// headSize is the part of a request that is checked first: size, key, version.
 	headSize = 8
 	// minFrame is the smallest size a request can have: key, version, correlation.
 	minFrame = 8
+	// firstRead is how much is read of a request at first: memory is taken for what
+	// has come, not for what a size promises.
+	firstRead = 4 << 10
+	// keepFrame is the largest buffer that a connection keeps for its next request.
+	keepFrame = 4 << 20
 )
 
-// guard refuses connections that send anything but Kafka requests. kfake trusts
-// its clients: it dies of one unknown request key and takes the size of a
-// misdirected HTTP request for an order to allocate a gigabyte.
-// It tells the lobby which requests wait for other members of their group.
-func guard(ln net.Listener, lobby *lobby, log *slog.Logger) net.Listener {
-	return &guardListener{Listener: ln, lobby: lobby, log: newSparse(log)}
-}
-
-type guardListener struct {
-	net.Listener
-	lobby *lobby
-	log   *sparse
-}
-
-func (l *guardListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &guardConn{Conn: conn, lobby: l.lobby, log: l.log}, nil
-}
-
-// guardConn passes bytes on as they come, except for the head of each request,
-// which it holds until it is complete and sound. One goroutine reads it.
+// guardConn hands on whole requests that are sound, and holds answers until what
+// they acknowledge is on disk. One goroutine reads it, one writes.
 type guardConn struct {
 	net.Conn
-	lobby *lobby
-	log   *sparse
-	head  [headSize]byte
-	pass  []byte // the part of head that is checked and not yet handed out
-	left  uint32 // bytes of the current request that follow its head
-	seen  []byte // what came of the current request, if the lobby wants to know it
+	door  *door
+	frame []byte // the current request, its size in front
+	pass  []byte // what of it kfake has not read yet
+
+	mu      sync.Mutex
+	flights []flight
+	active  time.Time // of the last answer
+
+	held chan answer // of the writing goroutine; nil until an answer has to wait
+
+	closed chan struct{}
+	once   sync.Once
+}
+
+// flight is a request that was handed on and has no answer yet.
+type flight struct {
+	number       int32 // of the request; clients number theirs per connection
+	key, version int16
+	size         int
+	silent       bool // no answer will come: a Produce with acks=0
+	wrote        []written
 }
 
 func (g *guardConn) Read(p []byte) (int, error) {
-	if len(g.pass) == 0 && g.left == 0 {
+	if len(g.pass) == 0 {
 		if err := g.next(); err != nil {
 			return 0, err
 		}
 	}
-	if len(g.pass) > 0 {
-		n := copy(p, g.pass)
-		g.pass = g.pass[n:]
-		return n, nil
-	}
-	if uint32(len(p)) > g.left {
-		p = p[:g.left]
-	}
-	n, err := g.Conn.Read(p)
-	g.left -= uint32(n)
-	if g.seen != nil {
-		g.seen = append(g.seen, p[:n]...)
-		if g.left == 0 {
-			g.lobby.enter(g, g.seen)
-			g.seen = nil
-		}
-	}
-	return n, err
+	n := copy(p, g.pass)
+	g.pass = g.pass[n:]
+	return n, nil
 }
 
 // Write sends an answer; kfake writes each of them at once and whole.
 func (g *guardConn) Write(p []byte) (int, error) {
-	if len(p) >= headSize {
-		g.lobby.answered(g, int32(binary.BigEndian.Uint32(p[4:])))
+	if len(p) < headSize {
+		return g.Conn.Write(p)
+	}
+	number := int32(binary.BigEndian.Uint32(p[4:]))
+	g.door.lobby.answered(g, number)
+	if wrote := g.answered(number); len(wrote) > 0 || g.held != nil {
+		return len(p), g.hold(p, wrote)
 	}
 	return g.Conn.Write(p)
 }
 
 // Close is called by kfake as soon as the client has hung up.
 func (g *guardConn) Close() error {
-	g.lobby.left(g)
+	g.once.Do(func() { close(g.closed) })
+	g.door.left(g)
 	return g.Conn.Close()
 }
 
-// next reads and checks a request's head; a bad one ends the connection with a
-// reset, which tells a misdirected client at once that nobody will answer.
+// next reads and checks a request; a bad one ends the connection with a reset, which
+// tells a misdirected client at once that nobody will answer.
 func (g *guardConn) next() error {
-	for have := 0; have < headSize; {
-		n, err := g.Conn.Read(g.head[have:])
-		if err != nil {
-			return err
-		}
-		have += n
+	if cap(g.frame) > keepFrame {
+		g.frame = nil
 	}
-	size, err := checkHead(g.head)
-	if err != nil {
-		g.log.warn("connection refused", "client", g.Conn.RemoteAddr().String(), "cause", err)
-		if tcp, ok := g.Conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		g.Conn.Close()
+	g.frame = g.frame[:0]
+	if err := g.fill(headSize); err != nil {
 		return err
 	}
-	g.pass, g.left = g.head[:], size-(headSize-4)
-	if mayWait(int16(binary.BigEndian.Uint16(g.head[4:]))) {
-		g.seen = append(g.seen, g.head[4:]...)
+	size, err := checkHead([headSize]byte(g.frame))
+	if err != nil {
+		return g.refuse(err)
+	}
+	if err := g.fill(int(size) + 4); err != nil {
+		return err
+	}
+	one, err := inspect(g.frame)
+	if err != nil {
+		return g.refuse(err)
+	}
+	if g.door.disk == nil {
+		one.wrote = nil
+	}
+	if one.key == int16(kmsg.Produce) && g.door.room != nil {
+		g.door.room.take(one.size)
+	}
+	g.sent(one)
+	if mayWait(one.key) {
+		g.door.lobby.enter(g, g.frame[4:])
+	}
+	g.pass = g.frame
+	return nil
+}
+
+// fill reads until the frame has n bytes.
+func (g *guardConn) fill(n int) error {
+	for len(g.frame) < n {
+		if len(g.frame) == cap(g.frame) {
+			grown := make([]byte, len(g.frame), min(max(2*cap(g.frame), firstRead), max(n, firstRead)))
+			copy(grown, g.frame)
+			g.frame = grown
+		}
+		got, err := g.read(g.frame[len(g.frame):min(n, cap(g.frame))])
+		g.frame = g.frame[:len(g.frame)+got]
+		if err != nil && len(g.frame) < n {
+			return err
+		}
 	}
 	return nil
+}
+
+// read waits for the client no longer than for idle, unless the client waits for us.
+func (g *guardConn) read(p []byte) (int, error) {
+	for {
+		if err := g.Conn.SetReadDeadline(time.Now().Add(g.door.idle)); err != nil {
+			return 0, err
+		}
+		n, err := g.Conn.Read(p)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !g.busy() {
+			return n, err
+		}
+	}
+}
+
+func (g *guardConn) busy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waitsLocked(nil) || time.Since(g.active) < g.door.idle
+}
+
+func (g *guardConn) refuse(cause error) error {
+	g.door.log.warn("connection refused", "client", g.RemoteAddr().String(), "cause", cause)
+	if tcp, ok := g.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = g.Close()
+	return cause
+}
+
+func (g *guardConn) sent(one flight) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// kfake is at most two requests behind, and says nothing when it has done one.
+	if len(g.flights) > 2 && g.flights[0].silent {
+		g.flights = g.flights[1:]
+	}
+	g.flights = append(g.flights, one)
+}
+
+// answered forgets a request and returns what its answer says to be stored.
+func (g *guardConn) answered(number int32) []written {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.active = time.Now()
+	for i, one := range g.flights {
+		if one.number == number && !one.silent {
+			g.flights = append(g.flights[:i], g.flights[i+1:]...)
+			return one.wrote
+		}
+	}
+	return nil
+}
+
+// waits reports whether the client waits for an answer to a request like req, or to
+// any.
+func (g *guardConn) waits(req kmsg.Request) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.waitsLocked(req)
+}
+
+func (g *guardConn) waitsLocked(req kmsg.Request) bool {
+	for _, one := range g.flights {
+		if req == nil && !one.silent || req != nil && one.like(req) {
+			return true
+		}
+	}
+	return false
+}
+
+// like reports whether f may be req: the head before the body is 10 bytes and the
+// client's id, which kfake does not tell.
+func (f flight) like(req kmsg.Request) bool {
+	return f.key == req.Key() && f.version == req.GetVersion() && f.size >= len(req.AppendTo(nil))
 }
 
 // checkHead returns the size of the request that head begins: the bytes after the
@@ -129,6 +225,9 @@ func checkHead(head [headSize]byte) (uint32, error) {
 	key := int16(binary.BigEndian.Uint16(head[4:]))
 	if kmsg.RequestForKey(key) == nil {
 		return 0, fmt.Errorf("request key: got %d, which Kafka does not know", key)
+	}
+	if key != int16(kmsg.Produce) && size > maxPlain {
+		return 0, fmt.Errorf("size of a %s request: want at most %d bytes, got %d", kmsg.NameForKey(key), maxPlain, size)
 	}
 	if version := int16(binary.BigEndian.Uint16(head[6:])); version < 0 {
 		return 0, fmt.Errorf("request version: want 0 or more, got %d", version)

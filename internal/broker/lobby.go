@@ -93,32 +93,27 @@ func (l *lobby) look() (byGroup map[string][]waiting, lost []waiting) {
 	return byGroup, lost
 }
 
-// parseWaiting reads a request of a key that mayWait.
+// parseWaiting reads the beginning of a request of a key that mayWait. kmsg reads all of
+// it, and would count to four billion if a request said that it has so many tags.
 func parseWaiting(frame []byte) (w waiting, ok bool) {
-	r := kbin.Reader{Src: frame}
+	r := reader{Reader: kbin.Reader{Src: frame}}
 	key, version := r.Int16(), r.Int16()
 	w.number = r.Int32()
 	r.NullableString() // client id
 	if !mayWait(key) || !r.Ok() {
 		return w, false
 	}
-	req := kmsg.RequestForKey(key)
-	req.SetVersion(version)
-	if req.IsFlexible() {
-		kmsg.SkipTags(&r)
-	}
-	if err := req.ReadFrom(r.Src); err != nil {
-		return w, false
-	}
-	switch req := req.(type) {
-	case *kmsg.JoinGroupRequest:
-		w.group, w.member = req.Group, req.MemberID
-		w.patience = time.Duration(req.RebalanceTimeoutMillis) * time.Millisecond
-		if version == 0 { // it has no rebalance timeout of its own
-			w.patience = time.Duration(req.SessionTimeoutMillis) * time.Millisecond
+	r.flexible = flexible(key, version)
+	r.tags()
+	w.group = r.text()
+	if key == kmsg.JoinGroup.Int16() {
+		w.patience = time.Duration(r.Int32()) * time.Millisecond // of a session
+		if version > 0 {                                         // of a rebalance
+			w.patience = time.Duration(r.Int32()) * time.Millisecond
 		}
-	case *kmsg.SyncGroupRequest:
-		w.group, w.member = req.Group, req.MemberID
+	} else {
+		r.Int32() // generation
 	}
-	return w, true
+	w.member = r.text()
+	return w, r.Ok()
 }

@@ -15,11 +15,6 @@ import (
 	"time"
 )
 
-// staleAfterStart is what a clean stop leaves about idempotent producers. kfake
-// keeps the file while it runs, so that a start after a kill would hold a producer
-// that went on meanwhile to sequence numbers long past.
-const staleAfterStart = "seq_windows.json"
-
 // snapshot is the part of kfake's snapshot.json (persistPartSnapshot, version 1)
 // that lets it read a partition segment by segment.
 type snapshot struct {
@@ -42,7 +37,7 @@ type snapshotSegment struct {
 // and 8 GiB at the cap; with them one segment per partition at a time. It leaves
 // alone partitions that have a valid snapshot, and those with transactions, whose
 // fate only the whole log tells.
-func bridgeKill(dir string) error {
+func bridgeKill(dir string, epoch int32) error {
 	root := filepath.Join(dir, "partitions")
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -55,28 +50,31 @@ func bridgeKill(dir string) error {
 		if _, _, ok := splitPartition(e.Name()); !ok {
 			continue
 		}
-		if err := bridgePartition(filepath.Join(root, e.Name())); err != nil {
+		if err := bridgePartition(filepath.Join(root, e.Name()), epoch); err != nil {
 			return fmt.Errorf("partition folder %q: %w", e.Name(), err)
 		}
 	}
 	return nil
 }
 
-func bridgePartition(dir string) error {
+func bridgePartition(dir string, epoch int32) error {
 	segments, err := logFiles(dir)
-	if err != nil || len(segments) == 0 {
+	if err != nil {
 		return err
 	}
 	path := filepath.Join(dir, "snapshot.json")
-	if valid(path, segments) {
-		return nil
+	if len(segments) == 0 {
+		return keepEnd(dir, path, epoch)
 	}
-	epoch, transactions, err := readIndexes(dir, segments)
+	if valid(path, segments) {
+		return elect(path, epoch)
+	}
+	last, transactions, err := readIndexes(dir, segments)
 	if err != nil || transactions {
 		return err
 	}
-	last := &segments[len(segments)-1]
-	end, err := mendTail(dir, last)
+	epoch = max(epoch, last+1)
+	end, err := mendTail(dir, &segments[len(segments)-1])
 	if err != nil {
 		return err
 	}
@@ -89,10 +87,7 @@ func bridgePartition(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".tmp", raw, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
+	return replaceFile(path, raw)
 }
 
 // mendTail cuts off the batch that a kill may have torn and returns the partition's

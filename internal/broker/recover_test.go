@@ -147,3 +147,31 @@ func TestEmptyTailKeepsOffset(t *testing.T) {
 		t.Errorf("next offset\n got %d\nwant 500", end.Offset)
 	}
 }
+
+// TestPurgedPartitionKeepsItsEnd: a partition whose records were all deleted goes on
+// where it was after a restart; its offsets are not given out again.
+func TestPurgedPartitionKeepsItsEnd(t *testing.T) {
+	c := testConfig(t)
+	b := startTest(t, c)
+	cl := client(t, b.Addr())
+	createTopic(t, cl, topic, 1)
+	produce(t, cl, 0, 10)
+	var all kadm.Offsets
+	all.AddOffset(topic, 0, 10, -1)
+	if _, err := kadm.NewClient(cl).DeleteRecords(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	c.Listen = b.Addr()
+	for range 2 {
+		b.Close()
+		b = startTest(t, c)
+	}
+	produce(t, cl, 10, 11)
+	ends, err := kadm.NewClient(cl).ListEndOffsets(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, _ := ends.Lookup(topic, 0); end.Offset != 11 {
+		t.Errorf("end of the log\n got %d\nwant 11", end.Offset)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -29,6 +30,7 @@ type warden struct {
 	lobby   *lobby
 	client  *kgo.Client // of our own broker: kfake takes such requests from clients only
 	warn    *sparse
+	disband atomic.Bool // all groups, at the next look
 	stop    context.CancelFunc
 	done    chan struct{}
 }
@@ -77,8 +79,18 @@ func (w *warden) run(ctx context.Context) {
 	}
 }
 
+// disbandAll lets all members of all groups join anew. A panic in kfake's loop stops
+// the timers of their sessions, so that those who are dead would stay for ever.
+func (w *warden) disbandAll() { w.disband.Store(true) }
+
 // look does for each group what is due.
 func (w *warden) look(ctx context.Context) error {
+	if w.disband.CompareAndSwap(true, false) {
+		if err := w.disbandGroups(ctx); err != nil {
+			w.disband.Store(true)
+			return err
+		}
+	}
 	waits, lost := w.lobby.look()
 	for _, one := range lost {
 		if err := w.remove(ctx, one.group, w.idsOf(one)); err != nil {
@@ -92,6 +104,41 @@ func (w *warden) look(ctx context.Context) error {
 		}
 		if err := w.tend(ctx, group, those); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func (w *warden) disbandGroups(ctx context.Context) error {
+	listed, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, w.client)
+	if err != nil {
+		return fmt.Errorf("consumer groups after a failed request: %w", err)
+	}
+	for _, g := range listed.Groups {
+		group := w.cluster.GroupInfo(g.Group)
+		if group == nil {
+			continue // gone since
+		}
+		if g.GroupType == "consumer" {
+			err = w.expel(ctx, group)
+		} else {
+			_, ids := split(group.Members, nil)
+			err = w.remove(ctx, g.Group, ids)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expel lets the members of a group of the newer protocol leave.
+func (w *warden) expel(ctx context.Context, group *kfake.GroupInfo) error {
+	for _, m := range group.Members {
+		req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+		req.Group, req.MemberID, req.MemberEpoch = group.Group, m.MemberID, -1
+		if _, err := req.RequestWith(ctx, w.client); err != nil {
+			return fmt.Errorf("leave group %q for a member: %w", group.Group, err)
 		}
 	}
 	return nil

@@ -30,6 +30,7 @@ type topicLog struct {
 	name   string
 	topic  kadm.TopicDetail
 	ranges []offsets
+	raw    bool // read all there is: of open transactions too, and their ends
 }
 
 // offsets are those of one partition that can be read: [start, end).
@@ -142,6 +143,9 @@ func (l *topicLog) ask(ctx context.Context, partition int32, offset int64) ([]*k
 	options := kgo.ProcessFetchPartitionOpts{
 		Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: l.name, Partition: partition,
 	}
+	if l.raw {
+		options.IsolationLevel, options.KeepControlRecords = kgo.ReadUncommitted(), true
+	}
 	read, next := kgo.ProcessFetchPartition(options, &fetched.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
 	switch {
 	case read.Err != nil:
@@ -155,7 +159,9 @@ func (l *topicLog) ask(ctx context.Context, partition int32, offset int64) ([]*k
 func (l *topicLog) request(partition int32, offset int64) *kmsg.FetchRequest {
 	request := kmsg.NewPtrFetchRequest()
 	request.MaxWaitMillis, request.MinBytes, request.MaxBytes = 1000, 1, fetchBytes
-	request.IsolationLevel = 1 // committed records only
+	if !l.raw {
+		request.IsolationLevel = 1 // committed records only
+	}
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = l.name, l.topic.ID
 	p := kmsg.NewFetchRequestTopicPartition()

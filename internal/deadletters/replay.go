@@ -55,7 +55,7 @@ func (l *Link) OnBrokerDisconnect(kgo.BrokerMetadata, net.Conn) { l.broken.Store
 
 // ProducerOptions are those of a client that replays or drops.
 func ProducerOptions(letters string, link *Link) []kgo.Opt {
-	link.id = "clickstream-dlq-" + letters + "-" + rand.Text()
+	link.id = idPrefix + letters + "-" + rand.Text()
 	link.bytes.Store(defaultLimit)
 	return []kgo.Opt{
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return link.bytes.Load() }),

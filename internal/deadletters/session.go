@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -36,6 +34,9 @@ func (r *Replay) takeOver(ctx context.Context) (*Book, error) {
 	}
 	m, err := r.endOthers(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.endForgotten(ctx); err != nil { // in the topic of events: consumers wait at it
 		return nil, err
 	}
 	return read(ctx, r.Client, r.Letters, m)
@@ -74,34 +75,15 @@ func (r *Replay) endOthers(ctx context.Context) (*marks, error) {
 			}
 			return m, nil
 		default: // behind a transaction that is open
+			if err := r.endForgotten(ctx); err != nil {
+				return nil, err
+			}
 			if err := pause(ctx, 100*time.Millisecond); err != nil {
 				return nil, fmt.Errorf("kafka: topic %q: %s stays open: %w; try again, and see \"a transaction that hangs\" in docs/guarantees.md if it is still there then",
-					MarksTopic(r.Letters), openTransactions(context.WithoutCancel(ctx), r.Client, MarksTopic(r.Letters)), err)
+					MarksTopic(r.Letters), r.openTransactions(context.WithoutCancel(ctx)), err)
 			}
 		}
 	}
-}
-
-// openTransactions names those of the topic of marks in words, for the one who has to look
-// for them at the broker.
-func openTransactions(ctx context.Context, client *kgo.Client, topic string) string {
-	ctx, cancel := context.WithTimeout(ctx, abortTime)
-	defer cancel()
-	var where kadm.TopicsSet
-	where.Add(topic) // all of its partitions
-	described, err := kadm.NewClient(client).DescribeProducers(ctx, where)
-	var open []string
-	if err == nil {
-		for _, p := range described.SortedProducers() {
-			if p.CurrentTxnStartOffset >= 0 {
-				open = append(open, fmt.Sprintf("the transaction of producer id %d that begins at offset %d", p.ProducerID, p.CurrentTxnStartOffset))
-			}
-		}
-	}
-	if len(open) == 0 { // or nobody may say
-		return "a transaction of another replay"
-	}
-	return strings.Join(open, ", ")
 }
 
 // end has the broker end the transaction of an id, and refuse what its owner sends from

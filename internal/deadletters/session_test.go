@@ -29,7 +29,7 @@ func TestOpenTransactions(t *testing.T) {
 	asks := client()
 	says := func(want string) {
 		t.Helper()
-		if got := openTransactions(t.Context(), asks, topic); !regexp.MustCompile("^" + want + "$").MatchString(got) {
+		if got := (&Replay{Client: asks, Letters: "letters"}).openTransactions(t.Context()); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

@@ -45,19 +45,22 @@ func (s *session) foreignTag(tag *string) bool {
 	return tag != nil && event.TagOfAnother(*tag, s.facts.stream())
 }
 
-// assigned opens the partitions that the group gave us, before their first fetch.
-func (s *session) assigned(_ context.Context, starts map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+// offsetMap is by topic and partition.
+type offsetMap = map[string]map[int32]kgo.Offset
+
+// assigned opens the partitions that the group gave us, before their first fetch, and
+// changes starts where the group's offset is of no use.
+func (s *session) assigned(ctx context.Context, starts map[int32]kgo.Offset) error {
+	s.skipForeign(starts)
+	lost, err := s.checkTails(ctx, starts)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, start := range starts[s.topic] {
+	for id, start := range starts {
 		if old := s.partitions[id]; old != nil {
 			old.offsets.Close()
-		}
-		if s.foreign[id] {
-			s.log.log.With("topic", s.topic, "partition", id, "offset", start.EpochOffset().Offset).
-				Warn("the group's offset belongs to a deleted topic of this name: reading the new one from its start")
-			start = kgo.NewOffset().AtStart()
-			starts[s.topic][id] = start
 		}
 		at := max(start.EpochOffset().Offset, -1) // below zero: the start, the end, none
 		p := &partition{id: id, offsets: newOffsets(at), expected: at}
@@ -66,11 +69,28 @@ func (s *session) assigned(_ context.Context, starts map[string]map[int32]kgo.Of
 			Session: s.config.group.expiry(),
 			Commit:  func(ctx context.Context) error { return s.confirm(ctx, p) },
 		}
+		if end, ok := lost[id]; ok {
+			s.truncated(p, end, at)
+			starts[id] = kgo.NewOffset().At(end)
+		}
 		s.partitions[id] = p
 	}
 	s.stats.rebalances.Incr(1)
 	s.totals.assign()
-	return starts, nil
+	return nil
+}
+
+// skipForeign lets partitions begin at their start whose offset is another topic's.
+func (s *session) skipForeign(starts map[int32]kgo.Offset) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, start := range starts {
+		if s.foreign[id] {
+			s.log.log.With("topic", s.topic, "partition", id, "offset", start.EpochOffset().Offset).
+				Warn("the group's offset belongs to a deleted topic of this name: reading the new one from its start")
+			starts[id] = kgo.NewOffset().AtStart()
+		}
+	}
 }
 
 // revoked gives partitions up in good order: nothing more goes into the pipeline,

@@ -108,6 +108,16 @@ func duration(pc *service.ParsedConfig, name string, to *time.Duration) error {
 	return err
 }
 
+// size reads a count of at least least into to; its error names the field.
+func size[T int | int32 | int64](pc *service.ParsedConfig, name string, least int, to *T) error {
+	n, err := pc.FieldInt(name)
+	if err == nil && (n < least || int(T(n)) != n) {
+		err = fmt.Errorf("%s: want %d or more, got %d", name, least, n)
+	}
+	*to = T(n)
+	return err
+}
+
 func parseBrokers(pc *service.ParsedConfig) ([]string, error) {
 	entries, err := pc.FieldStringList("brokers")
 	if err != nil {

@@ -105,7 +105,10 @@ func (s *session) options(ready <-chan struct{}) []kgo.Opt {
 		kgo.ConsumerGroup(c.group.name),
 		kgo.DisableAutoCommit(),
 		kgo.OnOffsetsFetched(s.fetched),
-		kgo.AdjustFetchOffsetsFn(s.assigned),
+		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, starts offsetMap) (offsetMap, error) {
+			<-ready
+			return starts, s.assigned(ctx, starts[c.topic])
+		}),
 		kgo.OnPartitionsRevoked(after(s.revoked)),
 		kgo.OnPartitionsLost(after(s.lost)),
 		kgo.SessionTimeout(c.group.session),

@@ -29,6 +29,8 @@ func inputSpec() *service.ConfigSpec {
 				Description("Where to begin in a partition for which the group has committed nothing yet."),
 			service.NewStringEnumField("on_gap", "stop", "continue").Default("stop").
 				Description("What to do when records were deleted before they were read: `stop` the process, so that a person decides, or `continue` after them. Either way the gap is logged and counted in clickstream_kafka_gap_events_total."),
+			service.NewStringEnumField("on_truncation", "stop", "rewind").Default("stop").
+				Description("What to do when the brokers lost records that this group has read, such as after an unclean election, and give their offsets out again: `stop` the process, so that a person decides, or `rewind` to where the log was cut and read what has come since."),
 			service.NewStringListField("metadata").Default([]any{}).Advanced().
 				Description("Metadata to give each message: any of kafka_topic, kafka_key, kafka_partition, kafka_offset, kafka_timestamp_unix_ms, and headers (each header under its own name). Each one costs time and memory per event. Outputs of this project need none of it: the record's coordinate travels with the message anyway.").
 				Example([]string{"kafka_key", "headers"}),
@@ -73,6 +75,7 @@ type inputConfig struct {
 	group          groupConfig
 	latest         bool
 	stopOnGap      bool
+	stopOnLoss     bool // of a log's tail
 	metadata       metadataSet
 	commitInterval time.Duration
 	batchRecords   int
@@ -107,6 +110,11 @@ func parseInput(pc *service.ParsedConfig) (inputConfig, error) {
 		return c, err
 	}
 	c.stopOnGap = onGap != "continue"
+	onTruncation, err := pc.FieldString("on_truncation")
+	if err != nil {
+		return c, err
+	}
+	c.stopOnLoss = onTruncation != "rewind"
 	if c.metadata, err = parseMetadata(pc); err != nil {
 		return c, err
 	}
@@ -119,16 +127,6 @@ func parseInput(pc *service.ParsedConfig) (inputConfig, error) {
 		size(pc, "fetch_max_partition_bytes", 1<<10, &c.partitionBytes),
 		size(pc, "fetch_min_bytes", 1, &c.fetchMinBytes),
 	)
-}
-
-// size reads a count of at least least into to; its error names the field.
-func size[T int | int32 | int64](pc *service.ParsedConfig, name string, least int, to *T) error {
-	n, err := pc.FieldInt(name)
-	if err == nil && (n < least || int(T(n)) != n) {
-		err = fmt.Errorf("%s: want %d or more, got %d", name, least, n)
-	}
-	*to = T(n)
-	return err
 }
 
 // input lives as long as the pipeline; a session as long as one client.

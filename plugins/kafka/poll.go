@@ -75,10 +75,11 @@ func (s *session) take(fetches kgo.Fetches) (trouble bool) {
 		}
 		for i := range t.Partitions {
 			fp := &t.Partitions[i]
+			p := s.open(fp.Partition)
 			if fp.Err != nil {
-				trouble = s.pollError(fp.Partition, fp.Err) || trouble
+				trouble = s.pollError(p, fp.Partition, fp.Err) || trouble
 			}
-			if p := s.open(fp.Partition); p != nil && fp.Err == nil {
+			if p != nil && fp.Err == nil {
 				p.highWater.Store(fp.HighWatermark)
 				p.polled.Store(now)
 				s.worked.Store(true)
@@ -120,9 +121,8 @@ func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) bool {
 	}
 	from, to := p.expected, fp.LogStartOffset
 	if n := len(fp.Records); n > 0 {
-		if first := fp.Records[0].Offset; first < from {
-			s.log.log.With("topic", s.topic, "partition", p.id, "offset", from, "first_offset", first).
-				Warn("the group's offset lies past the end of the log: reading what there is from its start")
+		if first := fp.Records[0].Offset; first < from && !s.truncated(p, first, from) {
+			return false
 		}
 		to = min(to, fp.Records[0].Offset)
 		p.expected = fp.Records[n-1].Offset + 1
@@ -146,7 +146,7 @@ func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) bool {
 
 // pollError handles an error of a fetch, and returns true if the next poll should
 // wait a little.
-func (s *session) pollError(partition int32, err error) bool {
+func (s *session) pollError(p *partition, partition int32, err error) bool {
 	var loss *kgo.ErrDataLoss
 	var group *kgo.ErrGroupSession
 	switch {
@@ -155,8 +155,9 @@ func (s *session) pollError(partition int32, err error) bool {
 	case errors.As(err, &group): // the group hook speaks of it
 		return true
 	case errors.As(err, &loss):
-		s.log.log.With("topic", s.topic, "partition", partition, "error", err).
-			Error("the broker lost records that were read already; reading goes on from what it has")
+		if p != nil {
+			s.truncated(p, min(loss.ResetTo, loss.ConsumedTo), loss.ConsumedTo)
+		}
 		return true
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):
 		s.fail(err)

@@ -1,0 +1,1 @@
+// Empty: it lets loop.go declare functions whose bodies are kfake's.
