@@ -64,7 +64,7 @@ func Refusal(r *http.Request, hosts ...string) string {
 		return "a page of another site or port may not ask this server"
 	}
 	switch site, ok := only(r.Header, "Sec-Fetch-Site"); {
-	case !ok && !hasOrigin && fromBrowser(r.Header):
+	case !ok && !hasOrigin && (fromBrowser(r.Header) || foreign(r.Header.Get("Referer"), r.Host)):
 		return "this browser does not say which page asks (no Sec-Fetch-Site): use one of 2023 or later, or a program such as curl"
 	case !ok, site == "same-origin":
 		return ""
@@ -116,11 +116,15 @@ func sameOrigin(origin, host string) bool {
 	return err == nil && host != "" && (page.Scheme == "http" || page.Scheme == "https") && strings.EqualFold(page.Host, host)
 }
 
+// foreign tells whether a page of somebody else has sent a request here.
+func foreign(referer, host string) bool { return referer != "" && !sameOrigin(referer, host) }
+
 // fromBrowser tells whether a browser has sent a request. Not marks are Accept, which
-// Java's client fills with text/html, and Sec-Fetch-Mode, which Node's fetch sends.
+// Java's client fills with text/html, Sec-Fetch-Mode, which Node's fetch sends, and
+// Referer, which Go's client sends when it follows us.
 func fromBrowser(h http.Header) bool {
 	for _, name := range []string{
-		"Referer", "Upgrade-Insecure-Requests", "Sec-Fetch-Dest", "Sec-Fetch-User", "Sec-Purpose", "Purpose",
+		"Upgrade-Insecure-Requests", "Sec-Fetch-Dest", "Sec-Fetch-User", "Sec-Purpose", "Purpose",
 		"Sec-Ch-Ua", "Sec-Ch-Ua-Mobile", "Sec-Ch-Ua-Platform", "Sec-Gpc", "Dnt",
 		"Access-Control-Request-Method", "Access-Control-Request-Headers", "Access-Control-Request-Private-Network",
 	} {

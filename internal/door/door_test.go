@@ -55,6 +55,7 @@ func TestRefusal(t *testing.T) {
 
 		"old browser":                      {"GET", "User-Agent: " + firefox, "does not say which page asks"},
 		"old browser, referer":             {"GET", "Referer: https://evil.example/", "does not say which page asks"},
+		"a program that follows us":        {"GET", "User-Agent: Go-http-client/1.1\nReferer: http://localhost:8123/a", ""},
 		"old browser, navigation":          {"GET", "Upgrade-Insecure-Requests: 1", "does not say which page asks"},
 		"client hints alone":               {"GET", `Sec-Ch-Ua: "Chromium";v="140"`, "does not say which page asks"},
 		"a prefetch":                       {"GET", "Purpose: prefetch", "does not say which page asks"},

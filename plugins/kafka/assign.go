@@ -63,7 +63,7 @@ func (s *session) assigned(ctx context.Context, starts map[int32]kgo.Offset) err
 			old.offsets.Close()
 		}
 		at := max(start.EpochOffset().Offset, -1) // below zero: the start, the end, none
-		p := &partition{id: id, offsets: newOffsets(at), expected: at}
+		p := &partition{id: id, offsets: newOffsets(at), expected: at, epoch: start.EpochOffset().Epoch}
 		p.source = &event.Source{
 			Topic: s.topic, Stream: s.facts.stream(), Partition: id,
 			Session: s.config.group.expiry(),

@@ -119,13 +119,16 @@ func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) bool {
 	if p.stopped {
 		return false
 	}
-	from, to := p.expected, fp.LogStartOffset
-	if n := len(fp.Records); n > 0 {
-		if first := fp.Records[0].Offset; first < from && !s.truncated(p, first, from) {
+	if len(fp.Records) > 0 && fp.Records[0].Offset < p.expected {
+		if !s.wentBack(p, fp.Records[0].Offset) {
 			return false
 		}
+		fp.Records = newOnes(fp.Records, p.expected)
+	}
+	from, to := p.expected, fp.LogStartOffset
+	if n := len(fp.Records); n > 0 {
 		to = min(to, fp.Records[0].Offset)
-		p.expected = fp.Records[n-1].Offset + 1
+		p.expected, p.epoch = fp.Records[n-1].Offset+1, fp.Records[n-1].LeaderEpoch
 	} else if from >= 0 {
 		p.expected = max(from, fp.LogStartOffset)
 	}
@@ -156,7 +159,7 @@ func (s *session) pollError(p *partition, partition int32, err error) bool {
 		return true
 	case errors.As(err, &loss):
 		if p != nil {
-			s.truncated(p, min(loss.ResetTo, loss.ConsumedTo), loss.ConsumedTo)
+			s.wentBack(p, min(loss.ResetTo, loss.ConsumedTo))
 		}
 		return true
 	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.UnknownTopicOrPartition):

@@ -62,6 +62,7 @@ type partition struct {
 
 	// Used by poll alone.
 	expected int64 // the next offset to come; -1 if unknown
+	epoch    int32 // leader epoch of the one before it; -1 if unknown
 	stopped  bool  // at a gap
 
 	highWater atomic.Int64 // the offset that the next record produced will get

@@ -78,6 +78,29 @@ func (s *session) startsIfEmpty(ctx context.Context, epochs map[int32]kadm.Offse
 	return nil, nil
 }
 
+// wentBack looks into it when reading begins again at an offset below what this group
+// has read: franz-go goes back too where a broker knows nothing of an epoch, as one may
+// that leads anew and has stored nothing since, and that is no loss. It reports whether
+// reading goes on, from p.expected: at the offset if records were lost, else behind what
+// was read. A log that cannot be asked about is asked again by a new session.
+func (s *session) wentBack(p *partition, to int64) bool {
+	lost, err := s.checkTails(s.ctx, map[int32]kgo.Offset{p.id: kgo.NewOffset().At(p.expected).WithEpoch(p.epoch)})
+	if err != nil {
+		s.fail(err)
+		return false
+	}
+	end, ok := lost[p.id]
+	return !ok || s.truncated(p, min(end, to), p.expected)
+}
+
+// newOnes drops the records below an offset, which were read before.
+func newOnes(records []*kgo.Record, offset int64) []*kgo.Record {
+	for len(records) > 0 && records[0].Offset < offset {
+		records = records[1:]
+	}
+	return records
+}
+
 // truncated notices that the log of p lost what lay from offset end up to next, which
 // this group has read. Other records have got those offsets, or will get them. It
 // reports whether reading goes on: a person should decide, since an output that knows
