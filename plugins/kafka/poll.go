@@ -120,7 +120,7 @@ func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) bool {
 		return false
 	}
 	if len(fp.Records) > 0 && fp.Records[0].Offset < p.expected {
-		if !s.wentBack(p, fp.Records[0].Offset) {
+		if !p.again && !s.wentBack(p, fp.Records[0].Offset) {
 			return false
 		}
 		fp.Records = newOnes(fp.Records, p.expected)
@@ -128,7 +128,7 @@ func (s *session) checkGap(p *partition, fp *kgo.FetchPartition) bool {
 	from, to := p.expected, fp.LogStartOffset
 	if n := len(fp.Records); n > 0 {
 		to = min(to, fp.Records[0].Offset)
-		p.expected, p.epoch = fp.Records[n-1].Offset+1, fp.Records[n-1].LeaderEpoch
+		p.expected, p.epoch, p.again = fp.Records[n-1].Offset+1, fp.Records[n-1].LeaderEpoch, false
 	} else if from >= 0 {
 		p.expected = max(from, fp.LogStartOffset)
 	}

@@ -63,6 +63,7 @@ type partition struct {
 	// Used by poll alone.
 	expected int64 // the next offset to come; -1 if unknown
 	epoch    int32 // leader epoch of the one before it; -1 if unknown
+	again    bool  // what comes was read before, up to expected
 	stopped  bool  // at a gap
 
 	highWater atomic.Int64 // the offset that the next record produced will get

@@ -90,7 +90,8 @@ func (s *session) wentBack(p *partition, to int64) bool {
 		return false
 	}
 	end, ok := lost[p.id]
-	return !ok || s.truncated(p, min(end, to), p.expected)
+	p.again = !ok
+	return p.again || s.truncated(p, min(end, to), p.expected)
 }
 
 // newOnes drops the records below an offset, which were read before.

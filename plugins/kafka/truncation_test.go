@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"clickstream/internal/process"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // cutBack is a broker whose log was put back to the first 10 of 20 records that the
@@ -102,5 +104,49 @@ func TestRewindsToALostTail(t *testing.T) {
 			}
 			awaitCommitted(t, addr, int64(10+grown), -1, -1)
 		})
+	}
+}
+
+// TestAnUnknownEpochIsNoLoss: a broker that leads anew and has stored nothing since knows
+// nothing of the epoch of the last record; franz-go then begins again at the start, and
+// nothing of what is all there stops the process, comes twice or is asked about for ever.
+func TestAnUnknownEpochIsNoLoss(t *testing.T) {
+	broker := startBroker(t, quickGroups(), kfake.NumBrokers(3))
+	addr := addresses(broker)
+	in := startInput(t, addr, "max_batch_records: 50\nfetch_max_bytes: 1024\nfetch_max_partition_bytes: 1024")
+	for next, round := 0, 0; round < 4; round++ {
+		for range 50 { // a batch each
+			fill(t, addr, 5, 0)
+		}
+		for end := next + 250; next < end; {
+			g := read(t, in)
+			for _, at := range g.coordinates() {
+				if want := fmt.Sprintf("0/%d", next); at != want {
+					t.Fatalf("record\n got %s\nwant %s", at, want)
+				}
+				next++
+			}
+			g.answer(t, nil)
+		}
+		var asked atomic.Int64
+		h := broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Observe: true, Count: -1, When: func(kmsg.Request) bool { asked.Add(1); return false }})
+		broker.ShufflePartitionLeaders()
+		eventually(t, "the new leader to be asked about the epoch", func() bool { return asked.Load() > 0 })
+		fill(t, addr, 1, 0)
+		g := read(t, in)
+		if got, want := strings.Join(g.coordinates(), " "), fmt.Sprintf("0/%d", next); got != want {
+			t.Fatalf("after an election: got %s, want %s", got, want)
+		}
+		g.answer(t, nil)
+		next++
+		if n := asked.Load(); n > 20 {
+			t.Errorf("the brokers were asked %d times about one epoch", n)
+		}
+		h.Remove()
+	}
+	select {
+	case err := <-process.Fatals():
+		t.Errorf("the process was told to stop: %v", err)
+	default:
 	}
 }
