@@ -25,7 +25,7 @@ type environment struct {
 // itself has it.
 func (e *environment) lookup(_ context.Context, name string) (string, bool) {
 	value, err := secret(name)
-	if err == nil && value != "" {
+	if err == nil && value != "" && !environ.Plain(value) {
 		if value, err = environ.Quote(value, e.places(name)); err != nil {
 			err = fmt.Errorf("%s in the environment cannot be placed: %w", name, err)
 		}
@@ -37,33 +37,52 @@ func (e *environment) lookup(_ context.Context, name string) (string, bool) {
 	return value, value != ""
 }
 
-// places are those where the files of the command line ask for a variable.
+// places are those where the files of the command line ask for a variable. One that
+// cannot be read, or is none, asks for nothing; whoever needs it says so.
 func (e *environment) places(name string) (all []environ.Place) {
-	for _, arg := range e.args {
-		_, value, _ := strings.Cut(arg, "=")
-		for _, pattern := range []string{arg, value} {
-			paths, _ := filepath.Glob(strings.TrimSuffix(pattern, "/...")) // no pattern: no file
-			for _, path := range paths {
-				all = append(all, placesBelow(path, name)...)
-			}
+	for _, file := range e.files() {
+		info, err := os.Stat(file)
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
+			continue
+		}
+		if text, err := os.ReadFile(file); err == nil {
+			all = append(all, environ.Places(text)[name]...)
 		}
 	}
 	return all
 }
 
-// placesBelow reads a file, or the configuration files of a folder. One that cannot be
-// read, or is none, asks for nothing; whoever needs it says so.
-func placesBelow(path, name string) (all []environ.Place) {
-	_ = filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || file != path && filepath.Ext(file) != ".yaml" && filepath.Ext(file) != ".yml" {
-			return nil
+// files are those that the command line names: by themselves, behind a flag, by a pattern,
+// or by the folder that they are in.
+func (e *environment) files() (all []string) {
+	for _, arg := range e.args {
+		if _, value, ok := strings.Cut(arg, "="); ok {
+			arg = value
 		}
-		if info, err := d.Info(); err != nil || !info.Mode().IsRegular() || info.Size() > maxConfig {
-			return nil
+		folder, deep := strings.CutSuffix(arg, "...")
+		paths, _ := filepath.Glob(filepath.Clean(folder)) // no pattern: no file
+		for _, path := range paths {
+			if info, err := os.Stat(path); err != nil || !info.IsDir() {
+				all = append(all, path)
+				continue
+			}
+			all = append(all, yamlIn(path, deep || e.args[0] == "streams")...)
 		}
-		text, err := os.ReadFile(file)
-		if err == nil {
-			all = append(all, environ.Places(text)[name]...)
+	}
+	return all
+}
+
+// yamlIn are the YAML files of a folder, and deeply of the folders in it: three dots ask
+// for that, and `streams` does so by itself.
+func yamlIn(folder string, deep bool) (all []string) {
+	_ = filepath.WalkDir(folder, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return nil
+		case d.IsDir() && file != folder && !deep:
+			return fs.SkipDir
+		case filepath.Ext(file) == ".yaml", filepath.Ext(file) == ".yml":
+			all = append(all, file)
 		}
 		return nil
 	})

@@ -71,3 +71,28 @@ func TestEnvironmentThatCannotBePlaced(t *testing.T) {
 		}
 	}
 }
+
+// TestEnvironmentOfFolders: a file is found however the command line names it: in a folder
+// of streams, by a pattern, with three dots, behind a flag.
+func TestEnvironmentOfFolders(t *testing.T) {
+	dir := t.TempDir()
+	deep := filepath.Join(dir, "a", "b")
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const odd = `p"q\t`
+	stream := "input: { generate: { count: 1, mapping: 'root = \"x\"' } }\noutput: { file: { codec: lines, path: \"" + dir + "/out-${V}\" } }\n"
+	file, root := filepath.Join(deep, "s.yaml"), filepath.Join(dir, "root.yml")
+	for path, text := range map[string]string{file: stream, root: "http: { enabled: false }\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"lint", dir + "/..."}, {"lint", deep + "/*.yaml"}, {"lint", file}} {
+		if p := start(t, []string{"V=" + odd}, args...); p.exit() != 0 {
+			t.Errorf("%v: %s", args, p.out)
+		}
+	}
+	start(t, []string{"V=" + odd}, "streams", "--observability="+root, filepath.Join(dir, "a"))
+	await(t, "the stream to write", func() error { _, err := os.Stat(filepath.Join(dir, "out-"+odd)); return err })
+}

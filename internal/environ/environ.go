@@ -65,6 +65,9 @@ func walk(n *yaml.Node, flow bool, visit func(n *yaml.Node, flow bool)) {
 	}
 }
 
+// Plain tells whether a value means itself wherever it stands in YAML.
+func Plain(value string) bool { return plain.MatchString(value) }
+
 // Quote returns what has to replace the reference so that the value arrives byte for
 // byte in each of the places. The error says what the file has to look like.
 func Quote(value string, places []Place) (string, error) {
@@ -80,7 +83,7 @@ func Quote(value string, places []Place) (string, error) {
 				"put the reference in double quotes, everywhere in the file, as in pipelines/consume.yaml (here it stands %s)", p)
 		}
 	}
-	if len(places) == 0 && !plain.MatchString(value) {
+	if len(places) == 0 && !Plain(value) {
 		return "", errors.New("it holds characters that may mean something to YAML, and no file that the command line names asks for it")
 	}
 	return value, nil
@@ -95,12 +98,11 @@ func anyOther(places []Place, style yaml.Style) bool {
 	return false
 }
 
-// plain texts mean the same wherever they stand.
 var plain = regexp.MustCompile(`^[\pL\pN_./+](?:[\pL\pN_./+=@%~:-]*[\pL\pN_./+=@%~-])?$`)
 
 // takes tells whether a value means itself, unquoted, in a place that is not double-quoted.
 func (p Place) takes(value string) bool {
-	if plain.MatchString(value) {
+	if Plain(value) {
 		return true
 	}
 	switch {

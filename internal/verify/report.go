@@ -165,7 +165,7 @@ func (r *Report) Verdict() string {
 	case r.Exact:
 		return fmt.Sprintf("every one of %s records is exactly one row or one dead letter %s", comma(t.Records), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0 && t.Altered > 0:
-		return fmt.Sprintf("NOT every row says what its record says: of %s records %s differ, of %s compared %s", comma(t.Records), comma(t.Altered), comma(r.Compared), upTo)
+		return fmt.Sprintf("NOT every row says what its record says: of %s records %s differ, of %s compared %s; a processor that changes events on their way does that too: `--no-content` leaves it out", comma(t.Records), comma(t.Altered), comma(r.Compared), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0:
 		return fmt.Sprintf("nothing is proven: group %q has committed nothing of the %s records in topic %q; check --group, or start the consumer", r.Group, comma(t.Lag), r.Topic)
 	}
