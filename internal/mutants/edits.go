@@ -32,7 +32,7 @@ var edits = []edit{
 	{"the start asks others", "plugins/clickhouse/place.go", "there.id != here.id", "false", output, "TestTwoServers", ""},
 	{"drain looks for log_comment", "plugins/clickhouse/fence.go", "err != nil || running == 0", "true", output, "TestDrainEnds", ""},
 	{"reads pin the profile", "plugins/clickhouse/fence.go", "f.known(ctx, complete)", "f.known(ctx, pinned)", output, "TestReadsAreWhole", ""},
-	{"an answer is held against its count", "plugins/clickhouse/look.go", "if got != want {", "if false {", output, "TestReadsAreWhole|TestCutAnswer", "the pinned settings come first; what cuts an answer in spite of them nobody has found"},
+	{"an answer is held against its count", "plugins/clickhouse/look.go", "if got != want {", "if false {", output, "TestReadsAreWhole", "the pinned settings come first; what cuts an answer in spite of them nobody has found"},
 	{"the fence is in memory", "plugins/clickhouse/guard.go", `!strings.Contains(fence, "persistent = 0")`, `fence == "none"`, output, "TestFenceOnDisk", ""},
 	{"what the server refuses may be stored", "plugins/clickhouse/suspect.go", "err = o.find(ctx, []*suspect{s})", "", output, "TestViewRefuses", ""},
 	{"what Go refuses may be stored", "plugins/clickhouse/suspect.go", "if !p.once || r.at.Source == nil {", "if true {", output, "TestRowOrLetter", ""},
@@ -51,5 +51,12 @@ var edits = []edit{
 	// The input. Its race guards have a test each where they are kept: plugins/kafka.
 	{"an answer counts for its own attempt", "plugins/kafka/offsets.go", "s.attempt != attempt {\n\t\treturn false", "false {\n\t\treturn false", input, ".", ""},
 	{"a closed assignment delivers nothing", "plugins/kafka/offsets.go", "if o.draining || o.closed || s.state != spanQueued {", "if s.state != spanQueued {", input, ".", "no test yet: what is delivered late is not committed, and its rows are refused"},
-	{"a commit is of a member", "plugins/kafka/commit.go", "req.Generation < 0", "false", input, ".", "no test yet"},
+	{"a commit is of a member", "plugins/kafka/commit.go", "req.Generation < 0", "false", input, "TestNoCommit", ""},
+	{"a commit is of what is still assigned", "plugins/kafka/commit.go", "if moved[part.Partition].offsets.Closed() {", "if false {", input, "TestNoCommit", ""},
+	{"a record is of this topic", "plugins/kafka/poll.go", "t.TopicID != ([16]byte{}) && t.TopicID != s.facts.id", "false", input, "TestRecordsOfAnother", ""},
+	{"a tail that was cut is noticed", "plugins/kafka/truncation.go", "end = min(end, e.EndOffset)", "_ = begin", input, "TestStopsAtALostTail", ""},
+	{"what is all there is no loss", "plugins/kafka/truncation.go", "p.again = !ok", "p.again = ok && !ok", input, "TestAnUnknownEpoch", ""},
+
+	// The demo.
+	{"freshness counts from the event", "internal/demo/reading.go", "quantileTDigest(0.99)(dateDiff('millisecond', timestamp, inserted_at))", "quantileTDigest(0.99)(dateDiff('millisecond', received_at, inserted_at))", "./internal/demo", "TestFreshness", ""},
 }

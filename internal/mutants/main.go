@@ -2,9 +2,8 @@
 // turn red. `make mutants` prints which edits survive: a rule without a test. The edits are
 // in edits.go, with a reason for each that is known to survive.
 //
-// Operator mutation (gremlins 0.6.0, the best kept of the Go tools) finds turned conditions
-// and lost increments; it cannot take a whole rule out, and would run the engine's tests
-// for each of some hundred operators.
+// Tools for operator mutation turn conditions and drop increments; these are whole rules,
+// which somebody wrote down as such.
 package main
 
 import (
