@@ -42,7 +42,8 @@ func watched(t *testing.T, server string, answers chan<- int) string {
 }
 
 // TestForeignPages: a page of another site, and one of another port of this machine,
-// reach nothing in a real browser, whatever way they ask.
+// reach nothing in a real browser, whatever way they ask: not the engine, not the live
+// page, and not the API that runs pipelines.
 func TestForeignPages(t *testing.T) {
 	found := findTools(t)
 	s := enginetest.Start(t)
@@ -57,7 +58,26 @@ func TestForeignPages(t *testing.T) {
 	port := evil.URL[strings.LastIndex(evil.URL, ":"):]
 	answers := make(chan int, 1000)
 	engine := "http://" + watched(t, s.HTTP, answers)
+	page, api, streams := newStack(t), freeAddress(t), filepath.Join(t.TempDir(), "streams.yaml")
+	if err := errors.Join(os.Mkdir(page.boards, 0o700), os.WriteFile(streams, []byte("http: { address: '"+api+"' }\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	page.startPage()
+	page.start("streams", "", "streams", "-o", streams)
+	page.await("the API of streams to answer", func() error {
+		r, err := http.Get("http://" + api + "/ping")
+		if err == nil {
+			_ = r.Body.Close()
+		}
+		return err
+	})
+	live, runs := "http://"+watched(t, page.address, answers), "http://"+watched(t, api, answers)
 	targets := []target{{
+		Get: live + "/api/counts", Post: live + "/api/boards",
+	}, {
+		Get: runs + "/metrics", Post: runs + "/streams/x",
+		Body: `{"input":{"generate":{"mapping":"root = 1","count":1}},"pipeline":{"processors":[{"command":{"name":"touch","args_mapping":"[\"` + file + `\"]"}}]},"output":{"drop":{}}}`,
+	}, {
 		Get:  engine + "/?query=" + url.QueryEscape("SELECT 'x' INTO\u3000OUTFILE '"+file+"' APPEND"),
 		Post: engine + "/", Body: "INSERT INTO " + db + ".hits SELECT 'post' -- ",
 	}}

@@ -50,8 +50,8 @@ func (c *child) kill() {
 	<-c.done
 }
 
-// startStack builds the program and starts its servers, its consumer and its page.
-func startStack(t *testing.T) *stack {
+// newStack builds the program and starts nothing.
+func newStack(t *testing.T) *stack {
 	t.Helper()
 	s := &stack{t: t, folder: t.TempDir(), kafka: freeAddress(t), native: freeAddress(t), http: freeAddress(t), address: freeAddress(t)}
 	s.binary, s.boards = filepath.Join(s.folder, "clickstream"), filepath.Join(s.folder, "boards")
@@ -60,6 +60,13 @@ func startStack(t *testing.T) *stack {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build clickstream: %v\n%s", err, out)
 	}
+	return s
+}
+
+// startStack starts servers, consumer and page.
+func startStack(t *testing.T) *stack {
+	t.Helper()
+	s := newStack(t)
 	if err := os.CopyFS(s.boards, os.DirFS("testdata")); err != nil {
 		t.Fatal(err)
 	}
