@@ -112,3 +112,23 @@ func TestPipelineDoor(t *testing.T) {
 		})
 	}
 }
+
+// TestEngineThatCannotStart says why, and nothing of a fence that it never came to.
+func TestEngineThatCannotStart(t *testing.T) {
+	s := &stack{t: t, dir: t.TempDir(), native: freeAddress(t), http: freeAddress(t)}
+	s.startEngine()
+	for name, tc := range map[string]struct {
+		env  []string
+		args []string
+		want string
+	}{
+		"folder in use": {nil, []string{"--data", filepath.Join(s.dir, "engine"), "--native", freeAddress(t), "--http", freeAddress(t)}, "in use by process"},
+		"port in use":   {nil, []string{"--data", t.TempDir(), "--native", s.native, "--http", freeAddress(t)}, "in use by"},
+		"no library":    {[]string{"CLICKSTREAM_ENGINE_LIBRARY=/missing"}, []string{"--data", t.TempDir(), "--native", freeAddress(t), "--http", freeAddress(t)}, "/missing"},
+	} {
+		p := start(t, tc.env, append([]string{"engine"}, tc.args...)...)
+		if code := p.exit(); code == exitOK || !strings.Contains(p.out.String(), tc.want) || strings.Count(p.out.String(), "\n") != 1 {
+			t.Errorf("%s: exit code %d, want one line with %q:\n%s", name, code, tc.want, p.out)
+		}
+	}
+}

@@ -29,7 +29,7 @@ func enclose(c *Config, warn io.Writer) error {
 	}
 	if !fence.Inside() {
 		if err := enter(*c); err != nil {
-			return fmt.Errorf("engine fence: %w", err)
+			return err
 		}
 	} else if err := receiveLogin(c); err != nil {
 		return fmt.Errorf("engine login: %w", err)
@@ -52,20 +52,20 @@ func unfenced(s fence.State) string {
 	return strings.Join(all, " and ")
 }
 
-// enter returns where there is no fence, and where a start would fail anyhow: behind it
-// nobody could be told which process has the port.
+// enter returns nil where there is no fence, and says first what a start would fail at:
+// behind it nobody could be told which process has the port.
 func enter(c Config) error {
 	lib, err := library.Find(c.Library)
 	if err != nil {
-		return nil // Run finds the same
+		return err
 	}
 	data, err := vacant(c)
 	if err != nil {
-		return nil
+		return err
 	}
 	login, fd, err := sendLogin(c)
 	if err != nil {
-		return err
+		return fmt.Errorf("engine login: %w", err)
 	}
 	defer login.Close()
 	temporary := filepath.Join(data, "tmp") // for forms larger than memory
@@ -73,7 +73,10 @@ func enter(c Config) error {
 		return err
 	}
 	env := append(withoutSecrets(os.Environ()), loginEnv+"="+fd, "TMPDIR="+temporary)
-	return fence.Enter(fence.Rules{Own: []string{data}, Read: library.Files(lib)}, env)
+	if err := fence.Enter(fence.Rules{Own: []string{data}, Read: library.Files(lib)}, env); err != nil {
+		return fmt.Errorf("engine fence: %w", err)
+	}
+	return nil
 }
 
 // vacant looks whether addresses and folder are free, makes the folder and returns its
