@@ -3,7 +3,9 @@ package grafana
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"debug/elf"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -278,4 +280,35 @@ func (c containers) start(t *testing.T, service string) *process {
 func (p *process) stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // Wait tells whether it had ended before
 	return p.cmd.Wait()
+}
+
+// TestPluginByChecksum runs the line of grafana/Dockerfile that holds the plugin against
+// its checksum: another file of the same name ends the build.
+func TestPluginByChecksum(t *testing.T) {
+	raw, err := os.ReadFile("Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := regexp.MustCompile(`(?m)^\s+&& (eval .*sha256sum .*) \\$`).FindStringSubmatch(string(raw))
+	sums := regexp.MustCompile(`SHA256_(\w+)=([0-9a-f]{64})\n`).FindAllStringSubmatch(string(raw), -1)
+	if check == nil || len(sums) != 2 {
+		t.Fatalf("grafana/Dockerfile: want a line with sha256sum and two checksums, got %q and %d", check, len(sums))
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "plugin.zip"), []byte("plugin"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		sum  string
+		fits bool
+	}{
+		"the file of the checksum": {fmt.Sprintf("%x", sha256.Sum256([]byte("plugin"))), true},
+		"another file":             {sums[0][2], false},
+	} {
+		cmd := exec.Command("sh", "-c", check[1])
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "TARGETARCH="+sums[0][1], "SHA256_"+sums[0][1]+"="+tc.sum)
+		if out, err := cmd.CombinedOutput(); (err == nil) != tc.fits {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
 }
