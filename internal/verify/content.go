@@ -7,10 +7,13 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
 	"clickstream/plugins/clickhouse"
 )
@@ -21,7 +24,12 @@ const (
 	// window is how many offsets are held against the table at once, and sampleWindow how
 	// many of each of the samples.
 	window, sampleWindow = 1 << 16, 1 << 11
-	samples              = 32
+	// spanWindows are summed by one query: rows lie by type and time, so that a query for
+	// one window reads the granules of ten.
+	spanWindows = 16
+	// comparerCount: the engine and the log's reader take about the same of a processor.
+	comparerCount = 2
+	samples       = 32
 	// contentBytes are compressed, and may be ten times as much.
 	contentBytes = 256 << 10
 	day          = 24 * time.Hour
@@ -31,9 +39,19 @@ const (
 // fields of each, the event id among them.
 type content struct {
 	*run
+	spans []span
+	next  atomic.Int64 // of spans
+
+	mu    sync.Mutex // guards what follows, and the report
+	found map[int32]*Finding
+}
+
+// comparer is one of those that share the spans: one reads the log while another waits
+// for the table.
+type comparer struct {
+	*content
 	judge *clickhouse.Judge
 	look  *lookup
-	found map[int32]*Finding
 	// The records of the window that can be rows.
 	records []checksum
 	end     int64
@@ -56,36 +74,62 @@ func (r *run) compare(ctx context.Context) error {
 	if r.Content == NoContent {
 		return nil
 	}
-	judge, err := clickhouse.NewJudge(ctx, r.conn, r.Database, "table: events\nexactly_once: true")
-	if err != nil && r.Content == AllContent {
-		return err
-	}
-	if err != nil {
-		r.report.note("content was not compared: " + err.Error())
-		return nil
-	}
-	c := &content{run: r, judge: judge, found: map[int32]*Finding{}}
-	c.look = &lookup{topicLog: r.log, until: time.Now().Add(365 * day), bytes: contentBytes, each: c.keep}
-	spans, err := c.spans(ctx)
-	if err != nil {
-		return err
-	}
-	until := time.Now().Add(contentTime)
-	for i, s := range spans {
-		if r.Content == SomeContent && time.Now().After(until) {
-			r.report.note(fmt.Sprintf("content: %d of %d parts of the newest day and of the sample were compared in %s; --content compares everything", i, len(spans), contentTime))
-			break
-		}
-		if err := c.hold(ctx, s); err != nil {
+	c := &content{run: r, found: map[int32]*Finding{}}
+	comparers := make([]*comparer, comparerCount)
+	for i := range comparers {
+		var err error
+		if comparers[i], err = c.comparer(ctx); err != nil && r.Content == AllContent {
 			return err
+		} else if err != nil {
+			r.report.note("content was not compared: " + err.Error())
+			return nil
 		}
+	}
+	var err error
+	if c.spans, err = c.toCompare(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	until := time.Now().Add(contentTime)
+	for _, one := range comparers {
+		group.Go(func() error { return one.all(ctx, until) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if done := int(c.next.Load()); done < len(c.spans) {
+		r.report.note(fmt.Sprintf("content: %d of %d parts of the newest day and of the sample were compared in %s; --content compares everything", done, len(c.spans), contentTime))
 	}
 	c.finish()
 	return nil
 }
 
-// spans are what is to be compared: all, or a sample and the newest day from its end on.
-func (c *content) spans(ctx context.Context) ([]span, error) {
+func (c *content) comparer(ctx context.Context) (*comparer, error) {
+	judge, err := clickhouse.NewJudge(ctx, c.conn, c.Database, "table: events\nexactly_once: true")
+	if err != nil {
+		return nil, err
+	}
+	one := &comparer{content: c, judge: judge}
+	one.look = &lookup{topicLog: c.log, until: time.Now().Add(365 * day), bytes: contentBytes, each: one.keep}
+	return one, nil
+}
+
+// all compares one span after the other, those that no other comparer has taken.
+func (c *comparer) all(ctx context.Context, until time.Time) error {
+	for c.Content == AllContent || time.Now().Before(until) {
+		i := int(c.next.Add(1)) - 1
+		if i >= len(c.spans) {
+			return nil
+		}
+		if err := c.hold(ctx, c.spans[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toCompare are the spans: all, or a sample and the newest day from its end on.
+func (c *content) toCompare(ctx context.Context) ([]span, error) {
 	young, err := c.log.since(ctx, time.Now().Add(-day))
 	if err != nil {
 		return nil, err
@@ -97,8 +141,10 @@ func (c *content) spans(ctx context.Context) ([]span, error) {
 		if c.Content == SomeContent {
 			since = min(max(first, young[i]), end)
 		}
-		for at := end; at > since; at -= window {
-			recent = append(recent, span{p.Partition, max(since, at-window), at})
+		for at := end; at > since; {
+			from := max(since, (at-1)/window*window-(spanWindows-1)*window)
+			recent = append(recent, span{p.Partition, from, at})
+			at = from
 		}
 		for range samples {
 			if n := since - first; n > 0 {
@@ -113,7 +159,7 @@ func (c *content) spans(ctx context.Context) ([]span, error) {
 }
 
 // keep notes the checksum of a record that can be a row.
-func (c *content) keep(r *kgo.Record) {
+func (c *comparer) keep(r *kgo.Record) {
 	if r.Offset >= c.end {
 		return
 	}
@@ -122,38 +168,54 @@ func (c *content) keep(r *kgo.Record) {
 	}
 }
 
-// hold compares one span: by the sum of all checksums, and record by record only if
-// that is not the same.
-func (c *content) hold(ctx context.Context, s span) error {
-	c.records, c.end = c.records[:0], s.end
-	for at := s.first; at < s.end; at = c.look.next {
-		err := c.look.fetch(ctx, s.partition, at)
+// hold compares one span, window by window: by the sum of all checksums, and record by
+// record only if that is not the same.
+func (c *comparer) hold(ctx context.Context, s span) error {
+	stored, err := c.tables.contentOf(ctx, s, c.judge.SumSQL())
+	if err != nil {
+		return err
+	}
+	for s.first < s.end {
+		w := s
+		w.end = min(s.end, (s.first/window+1)*window)
+		if err := c.read(ctx, w); err != nil {
+			return err
+		}
+		var want uint64
+		for _, r := range c.records {
+			want += r.sum
+		}
+		c.compared(len(c.records))
+		if stored[w.first/window] != want {
+			if err := c.detail(ctx, w); err != nil {
+				return err
+			}
+		}
+		s.first = w.end
+	}
+	return nil
+}
+
+// read takes the checksums of a window's records. It leaves out what the log deletes
+// meanwhile, of which there is nothing to compare.
+func (c *comparer) read(ctx context.Context, w span) error {
+	c.records, c.end = c.records[:0], w.end
+	for at := w.first; at < w.end; at = c.look.next {
+		err := c.look.fetch(ctx, w.partition, at)
 		if errors.Is(err, errDeleted) {
-			return nil // the log's start has passed it meanwhile
+			return nil
 		}
 		if err != nil {
 			return err
 		}
 	}
-	var want uint64
-	for _, r := range c.records {
-		want += r.sum
-	}
-	got, err := c.tables.contentOf(ctx, s, c.judge.SumSQL())
-	if err != nil {
-		return err
-	}
-	c.report.Compared += int64(len(c.records))
-	if got == want {
-		return nil
-	}
-	return c.detail(ctx, s)
+	return nil
 }
 
 // detail notes the records whose rows say something else. A record without a row is
 // missing or a letter, which is not told here; of rows that share an offset, after a broker
 // lost its log, one has to be the record's.
-func (c *content) detail(ctx context.Context, s span) error {
+func (c *comparer) detail(ctx context.Context, s span) error {
 	rows := map[int64][]uint64{}
 	err := c.tables.contents(ctx, s, c.judge.SumSQL(), func(offset int64, sum uint64) { rows[offset] = append(rows[offset], sum) })
 	if err != nil {
@@ -161,15 +223,27 @@ func (c *content) detail(ctx context.Context, s span) error {
 	}
 	for _, r := range c.records {
 		if sums := rows[r.offset]; len(sums) > 0 && !slices.Contains(sums, r.sum) {
-			f := c.found[s.partition]
-			if f == nil {
-				f = &Finding{Kind: altered, Partition: s.partition}
-				c.found[s.partition] = f
-			}
-			f.add(Range{r.offset, r.offset})
+			c.altered(s.partition, r.offset)
 		}
 	}
 	return nil
+}
+
+func (c *content) compared(records int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Compared += int64(records)
+}
+
+func (c *content) altered(partition int32, offset int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.found[partition]
+	if f == nil {
+		f = &Finding{Kind: altered, Partition: partition}
+		c.found[partition] = f
+	}
+	f.add(Range{offset, offset})
 }
 
 func (c *content) finish() {
@@ -192,12 +266,21 @@ func (t *tables) in(s span) string {
 	return fmt.Sprintf("%s AND _partition = %d AND _offset >= %d AND _offset < %d", t.mine(), s.partition, s.first, s.end)
 }
 
-// contentOf is the sum of the checksums of a span's rows.
-func (t *tables) contentOf(ctx context.Context, s span, sumSQL string) (sum uint64, err error) {
-	err = t.each(ctx, "content", "SELECT sumWithOverflow("+sumSQL+") FROM "+t.events+" WHERE "+t.in(s), func(row driver.Rows) error { return row.Scan(&sum) })
-	return sum, err
+// contentOf is the sum of the checksums of a span's rows, by window.
+func (t *tables) contentOf(ctx context.Context, s span, sumSQL string) (map[int64]uint64, error) {
+	windows := map[int64]uint64{}
+	sql := fmt.Sprintf("SELECT toInt64(intDiv(_offset, %d)) AS w, sumWithOverflow(%s) FROM %s WHERE %s GROUP BY w", window, sumSQL, t.events, t.in(s))
+	err := t.each(ctx, "content", sql, func(row driver.Rows) error {
+		var w int64
+		var sum uint64
+		err := row.Scan(&w, &sum)
+		windows[w] = sum
+		return err
+	})
+	return windows, err
 }
 
+// contents calls seen with the checksum of each row of a span.
 func (t *tables) contents(ctx context.Context, s span, sumSQL string, seen func(offset int64, sum uint64)) error {
 	return t.each(ctx, "content", "SELECT _offset, "+sumSQL+" FROM "+t.events+" WHERE "+t.in(s), func(row driver.Rows) error {
 		var offset int64

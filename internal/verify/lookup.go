@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"clickstream/internal/topic"
 )
 
 const (
@@ -28,7 +30,10 @@ type lookup struct {
 	*topicLog
 	until time.Time
 	bytes int32             // what one look asks for; 0 is fetchBytes
-	each  func(*kgo.Record) // hears of every record of an answer; nil: nobody
+	each  func(*kgo.Record) // hears of every record of an answer, and keeps none; nil: nobody
+
+	leaders map[int32]int32 // by partition; asked for anew after an error
+	memory  topic.Pools     // of an answer's records
 
 	// The last answer: the records at [from, next) of partition have these offsets.
 	partition  int32
@@ -63,7 +68,7 @@ func (l *lookup) find(ctx context.Context, partition int32, first, last int64) (
 func (l *lookup) fetch(ctx context.Context, partition int32, offset int64) (err error) {
 	for try := range fetchTries {
 		if try > 0 {
-			l.client.ForceMetadataRefresh()
+			l.leaders = nil
 			if err := pause(ctx, time.Duration(try)*200*time.Millisecond); err != nil {
 				return err
 			}
@@ -90,11 +95,11 @@ func (l *lookup) deleted(ctx context.Context, partition int32, offset int64) boo
 }
 
 func (l *lookup) ask(ctx context.Context, partition int32, offset int64) error {
-	m, err := l.admin.Metadata(ctx, l.name)
+	leader, err := l.leader(ctx, partition)
 	if err != nil {
 		return err
 	}
-	response, err := l.client.Broker(int(m.Topics[l.name].Partitions[partition].Leader)).RetriableRequest(ctx, l.request(partition, offset))
+	response, err := l.client.Broker(int(leader)).RetriableRequest(ctx, l.request(partition, offset))
 	if err != nil {
 		return err
 	}
@@ -106,6 +111,20 @@ func (l *lookup) ask(ctx context.Context, partition int32, offset int64) error {
 		return fmt.Errorf("want an answer for one partition, got %d topics", len(fetched.Topics))
 	}
 	return l.keep(&fetched.Topics[0].Partitions[0], offset)
+}
+
+func (l *lookup) leader(ctx context.Context, partition int32) (int32, error) {
+	if l.leaders == nil {
+		m, err := l.admin.Metadata(ctx, l.name)
+		if err != nil {
+			return 0, err
+		}
+		l.leaders = map[int32]int32{}
+		for _, p := range m.Topics[l.name].Partitions {
+			l.leaders[p.Partition] = p.Leader
+		}
+	}
+	return l.leaders[partition], nil
 }
 
 func (l *lookup) request(partition int32, offset int64) *kmsg.FetchRequest {
@@ -126,8 +145,9 @@ func (l *lookup) request(partition int32, offset int64) *kmsg.FetchRequest {
 func (l *lookup) keep(answer *kmsg.FetchResponseTopicPartition, offset int64) error {
 	options := kgo.ProcessFetchPartitionOpts{
 		Offset: offset, IsolationLevel: kgo.ReadCommitted(), Topic: l.name, Partition: answer.Partition,
+		Pools: []kgo.Pool{&l.memory},
 	}
-	read, next := kgo.ProcessFetchPartition(options, answer, kgo.DefaultDecompressor(), nil)
+	read, next := kgo.ProcessFetchPartition(options, answer, topic.NewDecompressor(&l.memory), nil)
 	switch {
 	case read.Err != nil:
 		return read.Err
@@ -140,6 +160,7 @@ func (l *lookup) keep(answer *kmsg.FetchResponseTopicPartition, offset int64) er
 		if l.each != nil {
 			l.each(r)
 		}
+		r.Recycle()
 	}
 	return nil
 }

@@ -16,9 +16,9 @@ var ErrLettersOnly = errors.New("it takes refused rows only")
 // Judge tells what an output would make of records, without one being sent. It is not
 // safe for concurrent use.
 type Judge struct {
-	block *block
-	at    event.Coordinate
-	text  []byte // what Sum hashes
+	block  *block
+	at     event.Coordinate
+	number []byte // what Sum hashes of the offset
 	// Table is the one that it judges by, with its database.
 	Table string
 }

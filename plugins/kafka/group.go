@@ -8,6 +8,8 @@ import (
 
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"clickstream/internal/topic"
 )
 
 // groupConfig is how a member behaves towards its group.
@@ -127,8 +129,8 @@ func (s *session) options(ready <-chan struct{}) []kgo.Opt {
 		kgo.KeepControlRecords(), // see withoutMarks
 	}
 	if s.packs() {
-		lent := &pools{}
-		opts = append(opts, kgo.WithPools(lent), kgo.WithDecompressor(newDecompressor(lent)))
+		lent := &topic.Pools{}
+		opts = append(opts, kgo.WithPools(lent), kgo.WithDecompressor(topic.NewDecompressor(lent)))
 	}
 	if c.group.server {
 		opts = append(opts, kgo.ServerSideBalancer())

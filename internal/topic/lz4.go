@@ -1,4 +1,4 @@
-package kafka
+package topic
 
 import (
 	"encoding/binary"
@@ -14,11 +14,12 @@ import (
 // largest block that a frame may hold, 4 MiB, and sums up every byte a second time:
 // Kafka's own checksum covers the whole batch already.
 type decompressor struct {
-	pools  *pools
+	pools  *Pools
 	others kgo.Decompressor
 }
 
-func newDecompressor(p *pools) kgo.Decompressor {
+// NewDecompressor makes one that decompresses into memory of the pools.
+func NewDecompressor(p *Pools) kgo.Decompressor {
 	return &decompressor{pools: p, others: kgo.DefaultDecompressor(p)}
 }
 

@@ -1,4 +1,5 @@
-package kafka
+// Package topic reads a topic's log.
+package topic
 
 import (
 	"math/bits"
@@ -7,11 +8,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// pools lend the memory of fetched records. Batches that are packed give it back as
+// Pools lend the memory of fetched records. Batches that are packed give it back as
 // soon as they are copied; a message's might still be looked at, so it is never given
 // back. What nobody gives back, and what lies here through two collections, the
 // garbage collector takes.
-type pools struct {
+type Pools struct {
 	bytes   [classes]sync.Pool // of *[]byte, by capacity
 	records [classes]sync.Pool // of *[]kgo.Record, by capacity
 }
@@ -20,8 +21,8 @@ type pools struct {
 const classes = 32
 
 var (
-	_ kgo.PoolDecompressBytes = (*pools)(nil)
-	_ kgo.PoolRecords         = (*pools)(nil)
+	_ kgo.PoolDecompressBytes = (*Pools)(nil)
+	_ kgo.PoolRecords         = (*Pools)(nil)
 )
 
 // classFor is the number of the smallest class that holds n, classOf that of the
@@ -34,18 +35,18 @@ func classOf(n int) int  { return bits.Len(uint(n)) - 1 }
 const expansion = 3
 
 // GetDecompressBytes implements kgo.PoolDecompressBytes.
-func (p *pools) GetDecompressBytes(compressed []byte, _ kgo.CompressionCodecType) []byte {
+func (p *Pools) GetDecompressBytes(compressed []byte, _ kgo.CompressionCodecType) []byte {
 	return get[byte](&p.bytes, expansion*len(compressed))
 }
 
 // PutDecompressBytes implements kgo.PoolDecompressBytes.
-func (p *pools) PutDecompressBytes(b []byte) { put(&p.bytes, b) }
+func (p *Pools) PutDecompressBytes(b []byte) { put(&p.bytes, b) }
 
 // GetRecords implements kgo.PoolRecords.
-func (p *pools) GetRecords(n int) []kgo.Record { return get[kgo.Record](&p.records, n) }
+func (p *Pools) GetRecords(n int) []kgo.Record { return get[kgo.Record](&p.records, n) }
 
 // PutRecords implements kgo.PoolRecords.
-func (p *pools) PutRecords(r []kgo.Record) { put(&p.records, r) }
+func (p *Pools) PutRecords(r []kgo.Record) { put(&p.records, r) }
 
 // get returns an empty slice with room for n.
 func get[T any](from *[classes]sync.Pool, n int) []T {
