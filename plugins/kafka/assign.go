@@ -52,6 +52,9 @@ type offsetMap = map[string]map[int32]kgo.Offset
 // changes starts where the group's offset is of no use.
 func (s *session) assigned(ctx context.Context, starts map[int32]kgo.Offset) error {
 	s.skipForeign(starts)
+	if err := s.begin(ctx, starts); err != nil {
+		return err
+	}
 	lost, err := s.checkTails(ctx, starts)
 	if err != nil {
 		return err

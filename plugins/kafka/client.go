@@ -34,6 +34,7 @@ type client struct {
 	user           string
 	dialTimeout    time.Duration
 	requestTimeout time.Duration
+	metadataMaxAge time.Duration
 }
 
 // clientFields are the fields that input and output share, in their order.
@@ -60,6 +61,8 @@ func clientFields() []*service.ConfigField {
 			Description("How long opening a connection may take."),
 		durationField("request_timeout", "10s").Advanced().
 			Description("How long a broker may take to answer, beyond the time that the request itself asks it to wait. After that the connection is made anew."),
+		durationField("metadata_max_age", "10s").Advanced().
+			Description("How often to ask for the topic's partitions and their leaders: a partition that is added is read, and written to, after at most so long."),
 	}
 }
 
@@ -89,6 +92,7 @@ func parseClient(pc *service.ParsedConfig) (client, error) {
 	if err = errors.Join(
 		duration(pc, "dial_timeout", &c.dialTimeout),
 		duration(pc, "request_timeout", &c.requestTimeout),
+		duration(pc, "metadata_max_age", &c.metadataMaxAge),
 	); err != nil {
 		return c, err
 	}
@@ -178,7 +182,8 @@ func (c *client) options(log *limiter) []kgo.Opt {
 		kgo.DisableClientMetrics(),
 		// A leader that moved shows in the metadata; the default minimum age of 5 s
 		// would be the pause after a broker restart.
-		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.MetadataMinAge(min(250*time.Millisecond, c.metadataMaxAge)),
+		kgo.MetadataMaxAge(c.metadataMaxAge),
 		kgo.RetryBackoffFn(retryBackoff),
 	}
 	dialer := &net.Dialer{Timeout: c.dialTimeout}

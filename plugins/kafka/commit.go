@@ -126,17 +126,25 @@ func (s *session) moved() (map[int32]*partition, map[int32]kgo.EpochOffset) {
 
 // stamp is the last look at a commit before it is sent.
 func (s *session) stamp(req *kmsg.OffsetCommitRequest, moved map[int32]*partition) error {
+	for _, t := range req.Topics {
+		for _, p := range t.Partitions {
+			if moved[p.Partition].offsets.Closed() {
+				return errAssignmentOver
+			}
+		}
+	}
+	return s.stampTag(req)
+}
+
+// stampTag says whose records the offsets count.
+func (s *session) stampTag(req *kmsg.OffsetCommitRequest) error {
 	if req.Generation < 0 { // of nobody: a group without members would take it
 		return errNoMember
 	}
 	tag := s.facts.commitTag()
 	for t := range req.Topics {
 		for p := range req.Topics[t].Partitions {
-			part := &req.Topics[t].Partitions[p]
-			if moved[part.Partition].offsets.Closed() {
-				return errAssignmentOver
-			}
-			part.Metadata = &tag
+			req.Topics[t].Partitions[p].Metadata = &tag
 		}
 	}
 	return nil
@@ -144,6 +152,12 @@ func (s *session) stamp(req *kmsg.OffsetCommitRequest, moved map[int32]*partitio
 
 // committed notes what the broker took and returns the first error.
 func (s *session) committed(resp *kmsg.OffsetCommitResponse, err error, offsets map[int32]kgo.EpochOffset, moved map[int32]*partition) error {
+	return commitFailure(resp, err, func(id int32) { moved[id].offsets.Committed(offsets[id].Offset) })
+}
+
+// commitFailure returns the errors of an answer and calls taken for the partitions
+// without one.
+func commitFailure(resp *kmsg.OffsetCommitResponse, err error, taken func(id int32)) error {
 	if err != nil {
 		return err
 	}
@@ -153,7 +167,7 @@ func (s *session) committed(resp *kmsg.OffsetCommitResponse, err error, offsets 
 				err = errors.Join(err, code)
 				continue
 			}
-			moved[p.Partition].offsets.Committed(offsets[p.Partition].Offset)
+			taken(p.Partition)
 		}
 	}
 	return err

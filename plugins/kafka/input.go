@@ -26,7 +26,7 @@ func inputSpec() *service.ConfigSpec {
 			service.NewStringField("group").
 				Description("The consumer group. Its members share the partitions; its committed offsets say where to go on after a restart."),
 			service.NewStringEnumField("start", "earliest", "latest").Default("earliest").
-				Description("Where to begin in a partition for which the group has committed nothing yet."),
+				Description("Where a group begins that has committed nothing yet: with what the topic holds, or with what comes from now on. A partition that appears later is read from its beginning either way."),
 			service.NewStringEnumField("on_gap", "stop", "continue").Default("stop").
 				Description("What to do when records were deleted before they were read: `stop` the process, so that a person decides, or `continue` after them. Either way the gap is logged and counted in clickstream_kafka_gap_events_total."),
 			service.NewStringEnumField("on_truncation", "stop", "rewind").Default("stop").
