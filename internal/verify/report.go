@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -133,7 +134,6 @@ func (r *Report) note(text string) { r.Notes = append(r.Notes, text) }
 // sumUp adds the partitions up and decides.
 func (r *Report) sumUp() {
 	t := &r.Total
-	uncommitted := 0
 	for _, p := range r.Partitions {
 		t.Records += p.Records
 		t.Rows += p.Rows
@@ -146,13 +146,30 @@ func (r *Report) sumUp() {
 		t.Holes += p.Holes
 		t.Reused += p.Reused
 		t.Unread += p.Unread
-		if p.Committed < 0 {
-			uncommitted++
-		}
 	}
-	r.Exact = t.Missing+t.Duplicated+t.Gaps+t.Altered == 0 && !(uncommitted == len(r.Partitions) && t.Lag > 0)
+	r.Exact = t.Missing+t.Duplicated+t.Gaps+t.Altered == 0 && len(r.unread()) == 0
 	r.Findings = slices.Clip(append([]Finding{}, r.Findings...)) // in JSON a list, never null
 	r.Notes = slices.Clip(append([]string{}, r.Notes...))
+}
+
+// unread are the partitions with records of which the group has committed nothing: a lag
+// is late, but of these nobody may know at all.
+func (r *Report) unread() (unread []string) {
+	for _, p := range r.Partitions {
+		if p.Committed < 0 && p.Lag > 0 {
+			unread = append(unread, strconv.Itoa(int(p.Partition)))
+		}
+	}
+	return unread
+}
+
+func (r *Report) unreadRecords() (n int64) {
+	for _, p := range r.Partitions {
+		if p.Committed < 0 {
+			n += p.Lag
+		}
+	}
+	return n
 }
 
 // Verdict is the answer in one sentence.
@@ -166,6 +183,9 @@ func (r *Report) Verdict() string {
 		return fmt.Sprintf("every one of %s records is exactly one row or one dead letter %s", comma(t.Records), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0 && t.Altered > 0:
 		return fmt.Sprintf("NOT every row says what its record says: of %s records %s differ, of %s compared %s; a processor that changes events on their way does that too: `--no-content` leaves it out", comma(t.Records), comma(t.Altered), comma(r.Compared), upTo)
+	case t.Missing+t.Duplicated+t.Gaps == 0 && t.Records > 0:
+		return fmt.Sprintf("NOT every partition is read: group %q has committed nothing of partition %s, %s records; of the others every one of %s records is exactly one row or one dead letter %s",
+			r.Group, strings.Join(r.unread(), ", "), comma(r.unreadRecords()), comma(t.Records), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0:
 		return fmt.Sprintf("nothing is proven: group %q has committed nothing of the %s records in topic %q; check --group, or start the consumer", r.Group, comma(t.Lag), r.Topic)
 	}

@@ -43,7 +43,7 @@ func newFixture(t *testing.T, records int) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MaxBufferedRecords(1<<20))
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MaxBufferedRecords(1<<20), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,6 +308,34 @@ func TestRowsBeyondTheLog(t *testing.T) {
 	want := "partition 0: rows go up to offset 11, the log ends at 10: the broker has lost records that are stored"
 	if !r.Exact || len(r.Notes) != 1 || r.Notes[0] != want {
 		t.Errorf("exact %t, notes\n got %q\nwant %q", r.Exact, r.Notes, want)
+	}
+}
+
+// TestUnreadPartition: records of a partition that the group knows nothing of are not
+// passed over in the verdict.
+func TestUnreadPartition(t *testing.T) {
+	f := newFixture(t, 10)
+	f.commit(10)
+	f.store("events", f.stream, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+	if _, err := f.admin.UpdatePartitions(t.Context(), 3, testTopic); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.run(); !r.Exact {
+		t.Errorf("empty partitions: got %s", r.Verdict())
+	}
+	late, err := kgo.NewClient(f.client.Opts()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	produced := late.ProduceSync(t.Context(), &kgo.Record{Topic: testTopic, Partition: 2, Value: []byte("x")}, &kgo.Record{Topic: testTopic, Partition: 2, Value: []byte("x")})
+	if err := produced.FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	r := f.run()
+	want := `NOT every partition is read: group "` + testGroup + `" has committed nothing of partition 2, 2 records; of the others every one of 10 records is exactly one row or one dead letter`
+	if got := r.Verdict(); r.Exact || !strings.HasPrefix(got, want) {
+		t.Errorf("exact %t\n got %s\nwant %s", r.Exact, got, want)
 	}
 }
 
