@@ -31,7 +31,7 @@ func verifyCommand() *cli.Command {
 			"altered     records whose row says something else: event id and a checksum of the stored fields, compared for a\n" +
 			"            sample and the newest day (for ten seconds at most), or with --content for all\n" +
 			"lag         offsets above the committed one: nothing is said of them\n\n" +
-			"Absent offsets are read from Kafka: those of transaction marks and compacted records are no faults.\n" +
+			"Absent offsets are read from Kafka: those of transaction marks, compacted records and tombstones are no faults.\n" +
 			"What lies below the lowest stored offset and the log's start cannot be told from what never was. What\n" +
 			"the tables' retention may have deleted is left out; --since leaves out more, for a table that is younger\n" +
 			"than the topic. Rows that were deleted by hand are missing.\n\n" +

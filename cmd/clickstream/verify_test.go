@@ -374,3 +374,29 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// TestTombstones: a record without a value is a dead letter, or nothing at all where the
+// input passes it over, and neither is missing.
+func TestTombstones(t *testing.T) {
+	for tombstones, want := range map[string]verify.Counts{
+		"deliver": {Records: 3, Rows: 2, DeadLetters: 1},
+		"skip":    {Records: 2, Rows: 2, Holes: 1},
+	} {
+		t.Run(tombstones, func(t *testing.T) {
+			s := newStack(t)
+			to0 := s.kafka(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+			for _, value := range [][]byte{[]byte(eventJSON(0)), nil, []byte(eventJSON(1))} {
+				if err := to0.ProduceSync(t.Context(), &kgo.Record{Topic: "clickstream", Key: []byte("user_1"), Value: value}).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			consume := s.pipeline("consume", nil, "--set", "input.kafka.tombstones="+tombstones)
+			s.awaitNumber("SELECT count() FROM clickstream.events WHERE _offset = 2", 1)
+			consume.stop()
+			s.verifies(want)
+			if got := s.number("SELECT count() FROM clickstream.dead_letters WHERE reason = 'no_value' AND payload = '' AND _offset = 1"); got != uint64(want.DeadLetters) {
+				t.Errorf("got %d letters, want %d", got, want.DeadLetters)
+			}
+		})
+	}
+}

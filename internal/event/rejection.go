@@ -10,6 +10,8 @@ type Reason string
 
 // The reasons, in the order in which a row is checked.
 const (
+	// ReasonNoValue: the record has no value.
+	ReasonNoValue Reason = "no_value"
 	// ReasonJSON: the bytes are not one JSON object (syntax, encoding, nesting).
 	ReasonJSON Reason = "malformed_json"
 	// ReasonMissing: a field that the table needs is absent or null.
@@ -57,6 +59,7 @@ func ParseRejection(text string) Rejection {
 // means: docs/dead-letters.md is printed from it.
 func Reasons() []ReasonMeaning {
 	return []ReasonMeaning{
+		{ReasonNoValue, "The record has no value (a tombstone) or an empty one."},
 		{ReasonJSON, "The bytes are not one JSON object: syntax, encoding, or brackets nested too deep."},
 		{ReasonMissing, "A field that the table needs is absent or null."},
 		{ReasonType, "The field's value has another type than its column."},
@@ -76,7 +79,7 @@ type ReasonMeaning struct {
 // Known reports whether the reason is one of the list.
 func (r Reason) Known() bool {
 	switch r {
-	case ReasonJSON, ReasonMissing, ReasonType, ReasonValue, ReasonRange, ReasonTime, ReasonOther:
+	case ReasonNoValue, ReasonJSON, ReasonMissing, ReasonType, ReasonValue, ReasonRange, ReasonTime, ReasonOther:
 		return true
 	}
 	return false

@@ -156,7 +156,9 @@ func (l *lookup) keep(answer *kmsg.FetchResponseTopicPartition, offset int64) er
 	}
 	l.partition, l.from, l.next, l.records = answer.Partition, offset, next, l.records[:0]
 	for _, r := range read.Records {
-		l.records = append(l.records, r.Offset)
+		if r.Value != nil { // a tombstone may be passed over
+			l.records = append(l.records, r.Offset)
+		}
 		if l.each != nil {
 			l.each(r)
 		}

@@ -91,6 +91,13 @@ func (b *block) append(rows []row) *event.Rejection {
 	return nil
 }
 
+func noDocument(doc []byte, err error) *event.Rejection {
+	if len(doc) == 0 {
+		return &event.Rejection{Reason: event.ReasonNoValue, Message: "want a JSON object, got a record without a value"}
+	}
+	return &event.Rejection{Reason: event.ReasonJSON, Message: err.Error()}
+}
+
 // scan reads the rows' documents, and counts their fields that no column takes.
 func (b *block) scan(rows []row) (extra int, why *event.Rejection) {
 	n := len(b.plan.fields)
@@ -98,7 +105,7 @@ func (b *block) scan(rows []row) (extra int, why *event.Rejection) {
 	for i := range rows {
 		if n > 0 {
 			if err := b.scanner.ScanInto(rows[i].doc, b.values[i*n:(i+1)*n]); err != nil {
-				return 0, &event.Rejection{Reason: event.ReasonJSON, Message: err.Error()}
+				return 0, noDocument(rows[i].doc, err)
 			}
 			extra += b.scanner.Extra()
 		}

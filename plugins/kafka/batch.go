@@ -60,7 +60,7 @@ func (c *cutter) next() *batch {
 	batches := 1 + (len(c.records)-1)/c.session.config.batchRecords
 	cut := 1 + (len(c.records)-1)/batches
 	first, last := c.records[0], c.records[cut-1]
-	b := &batch{part: c.part, records: withoutMarks(c.records[:cut:cut])}
+	b := &batch{part: c.part, records: c.session.wanted(c.records[:cut:cut])}
 	c.records = c.records[cut:]
 	n := len(b.records)
 	if n == 0 {
@@ -83,14 +83,17 @@ func (c *cutter) next() *batch {
 	return b
 }
 
-// withoutMarks leaves out the marks that transactions end with. They are asked for only
-// because they have offsets: a log that ends in one would never be read to its end.
-func withoutMarks(records []*kgo.Record) []*kgo.Record {
-	mark := func(r *kgo.Record) bool { return r.Attrs.IsControl() }
-	if !slices.ContainsFunc(records, mark) {
+// wanted leaves out the marks that transactions end with, which are asked for only
+// because they have offsets: a log that ends in one would never be read to its end. And
+// it leaves out tombstones, if they are to be passed over.
+func (s *session) wanted(records []*kgo.Record) []*kgo.Record {
+	unwanted := func(r *kgo.Record) bool {
+		return r.Attrs.IsControl() || r.Value == nil && s.config.skipTombstones
+	}
+	if !slices.ContainsFunc(records, unwanted) {
 		return records
 	}
-	return slices.DeleteFunc(slices.Clone(records), mark)
+	return slices.DeleteFunc(slices.Clone(records), unwanted)
 }
 
 // overhead is what each record counts for beyond its bytes.

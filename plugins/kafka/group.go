@@ -126,7 +126,7 @@ func (s *session) options(ready <-chan struct{}) []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(c.partitionBytes),
 		kgo.BrokerMaxReadBytes(max(64<<20, 2*c.fetchBytes)),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // see withoutMarks
+		kgo.KeepControlRecords(), // see wanted
 	}
 	if s.packs() {
 		lent := &topic.Pools{}

@@ -31,6 +31,8 @@ func inputSpec() *service.ConfigSpec {
 				Description("What to do when records were deleted before they were read: `stop` the process, so that a person decides, or `continue` after them. Either way the gap is logged and counted in clickstream_kafka_gap_events_total."),
 			service.NewStringEnumField("on_truncation", "stop", "rewind").Default("stop").
 				Description("What to do when the brokers lost records that this group has read, such as after an unclean election, and give their offsets out again: `stop` the process, so that a person decides, or `rewind` to where the log was cut and read what has come since."),
+			service.NewStringEnumField("tombstones", "deliver", "skip").Default("deliver").Advanced().
+				Description("What to do with records without a value (null), which stand for deletion in a compacted topic: `deliver` them as empty messages, which the `clickhouse` output refuses as `no_value`, or `skip` them."),
 			service.NewStringListField("metadata").Default([]any{}).Advanced().
 				Description("Metadata to give each message: any of kafka_topic, kafka_key, kafka_partition, kafka_offset, kafka_timestamp_unix_ms, and headers (each header under its own name). Each one costs time and memory per event. Outputs of this project need none of it: the record's coordinate travels with the message anyway.").
 				Example([]string{"kafka_key", "headers"}),
@@ -76,6 +78,7 @@ type inputConfig struct {
 	latest         bool
 	stopOnGap      bool
 	stopOnLoss     bool // of a log's tail
+	skipTombstones bool
 	metadata       metadataSet
 	commitInterval time.Duration
 	batchRecords   int
@@ -115,6 +118,11 @@ func parseInput(pc *service.ParsedConfig) (inputConfig, error) {
 		return c, err
 	}
 	c.stopOnLoss = onTruncation != "rewind"
+	tombstones, err := pc.FieldString("tombstones")
+	if err != nil {
+		return c, err
+	}
+	c.skipTombstones = tombstones == "skip"
 	if c.metadata, err = parseMetadata(pc); err != nil {
 		return c, err
 	}
