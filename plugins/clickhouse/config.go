@@ -202,6 +202,9 @@ func (c *config) parseBlocks(pc *service.ParsedConfig) (err error) {
 		{"max_bytes", &c.maxBytes, 1 << 10, 1 << 29},
 		{"max_in_flight", &c.maxInFlight, 1, 1 << 20},
 	} {
+		if !pc.Contains(f.name) {
+			continue
+		}
 		if *f.into, err = pc.FieldInt(f.name); err != nil {
 			return err
 		}
@@ -211,6 +214,9 @@ func (c *config) parseBlocks(pc *service.ParsedConfig) (err error) {
 	}
 	if c.flushInterval, err = positive(pc, "flush_interval"); err != nil {
 		return err
+	}
+	if !pc.Contains("max_in_flight") {
+		c.maxInFlight = inFlightFor(c.flushInterval)
 	}
 	if !pc.Contains("insert_timeout") {
 		c.insertTimeout = insertTimeout
@@ -224,6 +230,18 @@ func (c *config) parseBlocks(pc *service.ParsedConfig) (err error) {
 		err = fmt.Errorf("insert_timeout: want at most %v with exactly_once, got %v", longestOnce, c.insertTimeout)
 	}
 	return err
+}
+
+// A trickle comes as many small batches: the Kafka input makes up to 20 a second of each
+// partition. As many as come while a block fills may wait for it, so that it is sent
+// when it is full or due, and not because nobody is left who could add to it.
+const (
+	batchesPerSecond            = 512
+	leastInFlight, mostInFlight = 256, 8192 // one takes some 3 KiB while it does nothing
+)
+
+func inFlightFor(interval time.Duration) int {
+	return min(mostInFlight, max(leastInFlight, int(interval.Seconds()*batchesPerSecond)))
 }
 
 // An insert that may be exactly once ends before the group can have given its

@@ -89,7 +89,7 @@ func blockFields() []*service.ConfigField {
 			Description("How long a block's first row waits for others. Two inserts a second are little for a MergeTree table; the usual 5s would make rows visible late."),
 		service.NewDurationField("insert_timeout").Optional().LintRule(duration).
 			Description("How long one insert may take. One that takes longer is given up and repeated in smaller parts. The default is 10s, and 2.8s with `exactly_once`, where it should be less than a third of the input's session_timeout: then an insert is over before its partition can be somebody else's."),
-		service.NewIntField("max_in_flight").Default(256).
-			Description("How many batches may wait at a time. It bounds what a block can hold: `max_in_flight` times a batch. When all of them wait, the block is sent at once; 1 keeps strict order and makes every batch an insert."),
+		service.NewIntField("max_in_flight").Optional().
+			Description("How many batches may wait at a time. It bounds what a block can hold: `max_in_flight` times a batch. When all of them wait, the block is sent at once; 1 keeps strict order and makes every batch an insert. The default is 512 for each second of `flush_interval`, at least 256 and at most 8192: the Kafka input makes up to 20 batches a second of each partition."),
 	}
 }
