@@ -205,6 +205,67 @@ func TestDoors(t *testing.T) {
 	s.Query(t, "", "SELECT count() FROM d.kept")
 }
 
+// TestOwnFiles: what the engine may write, its own folder, no statement of a user writes
+// to but through tables: a file more among those of its tables ends its next start, and
+// a pipe of its own keeps a statement waiting.
+func TestOwnFiles(t *testing.T) {
+	s := enginetest.StartOwn(t, enginetest.Options{})
+	s.Query(t, "", "CREATE TABLE kept (a UInt64, b String) ENGINE = MergeTree ORDER BY a")
+	metadata := filepath.Join(s.Data(), "clickhouse", "metadata")
+	before := listing(t, metadata)
+	for line := range strings.Lines(`
+SELECT * FROM sqlite('{meta}/a.sql', 't')
+SELECT * FROM "sqlite"('{meta}/a.sql', 't')
+DESCRIBE TABLE sqlite('{meta}/a.sql', 't')
+INSERT INTO FUNCTION sqlite('{meta}/a.sql', 't') VALUES (1)
+CREATE VIEW v AS SELECT * FROM sqlite('{meta}/a.sql', 't')
+WITH x AS (SELECT * FROM ` + "`sq\x6cite`" + `('{meta}/a.sql', 't')) SELECT * FROM x
+CREATE TABLE r (a UInt64) ENGINE = EmbeddedRocksDB(0, '{meta}/b.sql') PRIMARY KEY a
+CREATE TABLE r (a UInt64) ENGINE = "EmbeddedRocksDB"(0, '{meta}/b.sql') PRIMARY KEY a
+CREATE TABLE r (a UInt64) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '{meta}/c.sql/')
+CREATE DICTIONARY s (a UInt64, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 'kept')) LAYOUT(SSD_CACHE(PATH '{meta}/d.sql')) LIFETIME(0)
+CREATE DICTIONARY s (a UInt64, b String) PRIMARY KEY (a, b) SOURCE(CLICKHOUSE(TABLE 'kept')) LAYOUT(complex_key_ssd_cache(PATH '{meta}/d.sql')) LIFETIME(0)
+SELECT file('/proc/self/fd/1')
+SELECT * APPLY(file) FROM (SELECT '/proc/self/fd/1' AS a)
+SELECT * APPLY file FROM (SELECT '/proc/self/fd/1' AS a)
+CREATE FUNCTION f AS (x) -> file(x)`) {
+		sql := strings.TrimSpace(strings.ReplaceAll(line, "{meta}", metadata))
+		if sql == "" {
+			continue
+		}
+		if status, answer := ask(t, s.Server, http.MethodPost, sql, nil); status == http.StatusOK || !strings.Contains(answer, "ACCESS_DENIED") {
+			t.Errorf("%s\n got %d %.200s\nwant ACCESS_DENIED", sql, status, answer)
+		}
+	}
+	if after := listing(t, metadata); after != before {
+		t.Errorf("the folder of definitions\n got %s\nwant %s", after, before)
+	}
+	if got := s.Query(t, "", "SELECT file, disk FROM (SELECT 1 AS file, 2 AS disk)"); got != "1\t2" {
+		t.Errorf("columns of these names: got %q", got)
+	}
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	s.Restart(t)
+	s.Query(t, "", "SELECT count() FROM kept")
+}
+
+// listing is every file below a folder.
+func listing(t *testing.T, folder string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err == nil {
+			fmt.Fprintln(&all, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
 // ask sends a statement over HTTP, in the address for GET and as the body for POST.
 func ask(t *testing.T, s enginetest.Server, method, sql string, header http.Header) (int, string) {
 	t.Helper()

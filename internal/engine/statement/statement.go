@@ -114,17 +114,42 @@ func formatName(s scanner) (name token, ok bool) {
 }
 
 // Mentions returns the first of these names that sql spells as a word or an identifier,
-// in any case; a quoted one with an escape in it might spell any of them.
+// in any case; a quoted one with a letter in hexadecimal might spell any of them.
 func Mentions(sql string, names ...string) string {
 	s := &scanner{sql: sql}
 	for t, ok := s.next(); ok; t, ok = s.next() {
-		if t.kind == quoted && strings.Contains(t.text, `\`) {
-			return t.text
+		if name := t.among(names); name != "" {
+			return name
 		}
-		for _, name := range names {
-			if strings.EqualFold(t.name(), name) {
+	}
+	return ""
+}
+
+// Calls is like Mentions, of functions: names with an argument list, or that APPLY takes.
+func Calls(sql string, names ...string) string {
+	s := &scanner{sql: sql}
+	var before token // the last but brackets
+	for t, ok := s.next(); ok; t, ok = s.next() {
+		if name := t.among(names); name != "" {
+			if after, _ := s.peek(); after.mark('(') || before.is("APPLY") {
 				return name
 			}
+		}
+		if !t.mark('(') {
+			before = t
+		}
+	}
+	return ""
+}
+
+// among returns which of the names t spells or might spell.
+func (t token) among(names []string) string {
+	if t.kind == quoted && strings.Contains(t.text, `\x`) {
+		return t.text
+	}
+	for _, name := range names {
+		if strings.EqualFold(t.name(), name) {
+			return name
 		}
 	}
 	return ""
