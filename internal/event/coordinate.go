@@ -51,30 +51,3 @@ type Coordinate struct {
 	Key []byte
 }
 
-// Record is a context that carries a record's coordinate. The Kafka input makes
-// one slice of them per batch: metadata strings would cost 400 ns an event
-// (docs/decisions.md), a slot of a slice costs none.
-type Record struct {
-	context.Context
-	Coordinate
-}
-
-type recordKey struct{}
-
-// Value returns the record itself for this package's own key, and what the
-// parent context holds for any other.
-func (r *Record) Value(key any) any {
-	if _, ok := key.(recordKey); ok {
-		return r
-	}
-	return r.Context.Value(key)
-}
-
-// CoordinateOf returns the coordinate of the record that a message was made of,
-// or nil if the message did not come from the Kafka input.
-func CoordinateOf(ctx context.Context) *Coordinate {
-	if r, ok := ctx.Value(recordKey{}).(*Record); ok {
-		return &r.Coordinate
-	}
-	return nil
-}

@@ -32,7 +32,7 @@ func text(t *testing.T, batch service.MessageBatch) (s string) {
 			t.Fatal(err)
 		}
 		why, _ := m.MetaGet("fallback_error")
-		at := event.CoordinateOf(m.Context())
+		at := event.CoordinateOf(m)
 		if at == nil {
 			at = &event.Coordinate{Source: &event.Source{}}
 		}

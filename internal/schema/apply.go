@@ -72,6 +72,7 @@ func apply(ctx context.Context, conn driver.Conn, o Options, files fs.FS) (Repor
 	}
 	return u.report, errors.Join(
 		u.retain(ctx, "events", o.EventsRetention),
+		u.retain(ctx, "events_filtered", o.EventsRetention),
 		u.retain(ctx, "dead_letters", o.DeadLettersRetention),
 	)
 }

@@ -117,6 +117,7 @@ func (h *holder) walk(ctx context.Context, chunks []chunk) error {
 		if h.clean(c) {
 			h.Rows += c.rows
 			h.DeadLetters += c.letters
+			h.Filtered += c.filtered
 			h.covered += c.covered
 		} else {
 			for n < len(chunks) && n < maxDetail && chunks[n].index == c.index+int64(n) && !h.clean(chunks[n]) {
@@ -146,10 +147,10 @@ func (h *holder) walk(ctx context.Context, chunks []chunk) error {
 }
 
 // clean reports whether the counts alone prove a chunk: each of its offsets that is
-// due, and no other, has one row or one letter.
+// due, and no other, has one row or one letter, or was filtered.
 func (h *holder) clean(c chunk) bool {
 	first, end := c.index*chunkSize, min((c.index+1)*chunkSize, h.To)
-	once := c.rows+c.letters == c.covered && c.moved == 0
+	once := c.rows+c.letters+c.filtered == c.covered && c.moved == 0
 	below := end <= h.From // nothing of it is due, but what is there is there once
 	return once && (below || first >= h.From && c.covered == end-first || first < h.From && c.covered == end-h.From && c.lowest >= h.From)
 }
@@ -166,6 +167,11 @@ func (h *holder) detail(ctx context.Context, first, end int64) error {
 		h.DeadLetters += c.letters
 		h.Reused += c.reused
 		h.repeated += c.repeated
+		if c.rows+c.letters == 0 && c.filtered {
+			h.Filtered++
+			h.covered++
+			continue
+		}
 		if c.rows+c.letters == 0 {
 			if o >= h.From {
 				if err := h.lacks(ctx, o, o); err != nil {

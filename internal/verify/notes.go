@@ -71,13 +71,13 @@ func (t *tables) tops(ctx context.Context, partitions []Partition) (map[int32]in
 // show is a statement that lists a partition's faults of one kind.
 func (t *tables) show(kind string, p Partition) string {
 	where := fmt.Sprintf("%s AND _partition = %d", t.mine(), p.Partition)
-	all := "(SELECT _stream, _partition, _offset, 'row' AS what FROM " + t.events + " WHERE " + where +
-		" UNION ALL SELECT _stream, _partition, _offset, 'dead letter' FROM " + t.letters + " FINAL WHERE " + where + ")"
 	if kind == duplicated {
+		all := "(SELECT _stream, _partition, _offset, 'row' AS what FROM " + t.events + " WHERE " + where +
+			" UNION ALL SELECT _stream, _partition, _offset, 'dead letter' FROM " + t.letters + " FINAL WHERE " + where + ")"
 		return "SELECT _stream, _partition, _offset, groupArray(what) FROM " + all +
 			" GROUP BY _stream, _partition, _offset HAVING count() > 1 ORDER BY _offset LIMIT 1000"
 	}
 	return fmt.Sprintf("SELECT o + 1 AS first, n - 1 AS last FROM (SELECT _offset AS o, leadInFrame(_offset, 1, toInt64(%d)) OVER (ORDER BY _offset ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS n"+
 		" FROM (SELECT DISTINCT _offset FROM %s WHERE _offset >= %d AND _offset < %[1]d UNION ALL SELECT toInt64(%[4]d))) WHERE n > o + 1 ORDER BY first LIMIT 1000",
-		p.To, all, p.From, p.From-1)
+		p.To, t.bothWithin(where, fmt.Sprintf("_partition = %d", p.Partition)), p.From, p.From-1)
 }

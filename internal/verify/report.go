@@ -34,6 +34,9 @@ type Counts struct {
 	// Rows and DeadLetters are what is stored of them; a letter counts once.
 	Rows        int64 `json:"rows"`
 	DeadLetters int64 `json:"dead_letters"`
+	// Filtered is how many have neither because a processor dropped them: the consumer
+	// has written down which.
+	Filtered int64 `json:"filtered"`
 	// Missing is how many records of the log have neither.
 	Missing int64 `json:"missing"`
 	// Duplicated is how many rows and letters there are beyond one for each record.
@@ -138,6 +141,7 @@ func (r *Report) sumUp() {
 		t.Records += p.Records
 		t.Rows += p.Rows
 		t.DeadLetters += p.DeadLetters
+		t.Filtered += p.Filtered
 		t.Missing += p.Missing
 		t.Duplicated += p.Duplicated
 		t.Gaps += p.Gaps
@@ -172,6 +176,14 @@ func (r *Report) unreadRecords() (n int64) {
 	return n
 }
 
+// what is what each record is.
+func (c Counts) what() string {
+	if c.Filtered > 0 {
+		return fmt.Sprintf("one row or one dead letter, or was dropped by a processor (%s were)", comma(c.Filtered))
+	}
+	return "one row or one dead letter"
+}
+
 // Verdict is the answer in one sentence.
 func (r *Report) Verdict() string {
 	t := r.Total
@@ -180,12 +192,12 @@ func (r *Report) Verdict() string {
 	case r.Exact && t.Records == 0:
 		return "there is no record to verify " + upTo
 	case r.Exact:
-		return fmt.Sprintf("every one of %s records is exactly one row or one dead letter %s", comma(t.Records), upTo)
+		return fmt.Sprintf("every one of %s records is exactly %s %s", comma(t.Records), t.what(), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0 && t.Altered > 0:
 		return fmt.Sprintf("NOT every row says what its record says: of %s records %s differ, of %s compared %s; a processor that changes events on their way does that too: `--no-content` leaves it out", comma(t.Records), comma(t.Altered), comma(r.Compared), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0 && t.Records > 0:
-		return fmt.Sprintf("NOT every partition is read: group %q has committed nothing of partition %s, %s records; of the others every one of %s records is exactly one row or one dead letter %s",
-			r.Group, strings.Join(r.unread(), ", "), comma(r.unreadRecords()), comma(t.Records), upTo)
+		return fmt.Sprintf("NOT every partition is read: group %q has committed nothing of partition %s, %s records; of the others every one of %s records is exactly %s %s",
+			r.Group, strings.Join(r.unread(), ", "), comma(r.unreadRecords()), comma(t.Records), t.what(), upTo)
 	case t.Missing+t.Duplicated+t.Gaps == 0:
 		return fmt.Sprintf("nothing is proven: group %q has committed nothing of the %s records in topic %q; check --group, or start the consumer", r.Group, comma(t.Lag), r.Topic)
 	}

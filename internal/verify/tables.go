@@ -27,6 +27,9 @@ type tables struct {
 	database string
 	events   string // quoted, with its database
 	letters  string
+	// filtered is what a processor dropped of the group's records: a condition-less query
+	// of their offsets; empty if the schema does not have it yet.
+	filtered string
 	// streams is the topic's own, then those under which records lie whose offsets the
 	// broker had given out before (exactlyonce.Successor).
 	streams []uint64
@@ -34,7 +37,7 @@ type tables struct {
 	rows map[uint64]int64
 }
 
-func openTables(ctx context.Context, conn driver.Conn, database string, stream uint64) (*tables, error) {
+func openTables(ctx context.Context, conn driver.Conn, database, group string, stream uint64) (*tables, error) {
 	d := schema.Quote(database)
 	t := &tables{conn: conn, database: database, events: d + ".events", letters: d + ".dead_letters", rows: map[uint64]int64{}}
 	err := t.each(ctx, "rows by stream", "SELECT _stream, toInt64(count()) FROM "+t.events+" GROUP BY _stream", func(row driver.Rows) error {
@@ -50,7 +53,23 @@ func openTables(ctx context.Context, conn driver.Conn, database string, stream u
 			break
 		}
 	}
-	return t, err
+	if err != nil {
+		return nil, err
+	}
+	var known uint64
+	err = conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = ? AND name = 'events_filtered'", database).Scan(&known)
+	if known > 0 {
+		t.filtered = d + ".events_filtered FINAL WHERE consumer_group = " + quoteText(group)
+	}
+	if err != nil {
+		return nil, t.explain("list of tables", err)
+	}
+	return t, nil
+}
+
+// quoteText makes a string literal.
+func quoteText(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 }
 
 // engineMemory bounds what one statement may take of the engine's memory.
@@ -123,10 +142,18 @@ func below(partitions []Partition) string {
 		strings.Join(numbers, ","), strings.Join(bounds, ","))
 }
 
-// both is rows and letters together; a letter counts once however often it was sent.
-func (t *tables) both(where string) string {
+// both is rows and letters together, and what was filtered; a letter counts once however
+// often it was sent.
+func (t *tables) both(where string) string { return t.bothWithin(where, "1") }
+
+// bothWithin is told, too, which ranges of filtered records can matter.
+func (t *tables) bothWithin(where, ranges string) string {
+	filtered := ""
+	if t.filtered != "" {
+		filtered = " UNION ALL SELECT _stream, _partition, _offset, toUInt8(2) FROM (SELECT DISTINCT _stream, _partition, inserted_at, arrayJoin(range(first, last + 1)) AS _offset FROM " + t.filtered + " AND " + ranges + ") WHERE " + where
+	}
 	return "(SELECT _stream, _partition, _offset, toUInt8(0) AS letter FROM " + t.events + " WHERE " + where +
-		" UNION ALL SELECT _stream, _partition, _offset, toUInt8(1) FROM " + t.letters + " FINAL WHERE " + where + ")"
+		" UNION ALL SELECT _stream, _partition, _offset, toUInt8(1) FROM " + t.letters + " FINAL WHERE " + where + filtered + ")"
 }
 
 // chunk is the counts of offsets index*chunkSize and up.
@@ -135,30 +162,35 @@ type chunk struct {
 	index     int64
 	rows      int64
 	letters   int64
-	covered   int64 // offsets that have a row or a letter
+	filtered  int64
+	covered   int64 // offsets that are one of those
 	moved     int64 // rows under another stream than the topic's own
 	lowest    int64
 }
 
 // chunks calls seen for every chunk that has rows, by partition and index.
 func (t *tables) chunks(ctx context.Context, partitions []Partition, seen func(chunk) error) error {
-	sql := fmt.Sprintf(`SELECT _partition, toInt64(intDiv(_offset, %d)) AS chunk, toInt64(countIf(letter = 0)), toInt64(countIf(letter = 1)),
+	sql := fmt.Sprintf(`SELECT _partition, toInt64(intDiv(_offset, %d)) AS chunk, toInt64(countIf(letter = 0)), toInt64(countIf(letter = 1)), toInt64(countIf(letter = 2)),
 		toInt64(groupBitmap(toUInt32(modulo(_offset, %[1]d)))), toInt64(countIf(_stream != %d)), toInt64(min(_offset))
 		FROM %s GROUP BY _partition, chunk ORDER BY _partition, chunk`,
 		chunkSize, t.streams[0], t.both(t.mine()+" AND "+below(partitions)))
 	return t.each(ctx, "offsets", sql, func(row driver.Rows) error {
 		var c chunk
-		if err := row.Scan(&c.partition, &c.index, &c.rows, &c.letters, &c.covered, &c.moved, &c.lowest); err != nil {
+		if err := row.Scan(&c.partition, &c.index, &c.rows, &c.letters, &c.filtered, &c.covered, &c.moved, &c.lowest); err != nil {
 			return err
 		}
 		return seen(c)
 	})
 }
 
-// kind tells rows of one coordinate apart: the index of their stream, letter for letters.
+// kind tells rows of one coordinate apart: the index of their stream, letter for letters,
+// dropped for what has neither.
 type kind int
 
-const letter kind = maxStreams
+const (
+	letter  kind = maxStreams
+	dropped kind = maxStreams + 1
+)
 
 // read calls seen for every row and letter of [first, end) of a partition.
 func (t *tables) read(ctx context.Context, partition int32, first, end int64, seen func(offset int64, k kind)) error {
@@ -167,8 +199,9 @@ func (t *tables) read(ctx context.Context, partition int32, first, end int64, se
 		kinds[s] = kind(i)
 	}
 	where := fmt.Sprintf("%s AND _partition = %d AND _offset >= %d AND _offset < %d", t.mine(), partition, first, end)
+	ranges := fmt.Sprintf("_partition = %d AND last >= %d AND first < %d", partition, first, end)
 	what := fmt.Sprintf("offsets %d to %d of partition %d", first, end-1, partition)
-	return t.each(ctx, what, "SELECT _stream, _offset, letter FROM "+t.both(where), func(row driver.Rows) error {
+	return t.each(ctx, what, "SELECT _stream, _offset, letter FROM "+t.bothWithin(where, ranges), func(row driver.Rows) error {
 		var stream uint64
 		var offset int64
 		var isLetter uint8
@@ -176,8 +209,11 @@ func (t *tables) read(ctx context.Context, partition int32, first, end int64, se
 			return err
 		}
 		k := kinds[stream]
-		if isLetter == 1 {
+		switch isLetter {
+		case 1:
 			k = letter
+		case 2:
+			k = dropped
 		}
 		seen(offset, k)
 		return nil

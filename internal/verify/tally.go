@@ -3,13 +3,14 @@ package verify
 // tally counts the rows of a span of offsets, by kind: at most 16 chunks, 4 MiB a kind.
 type tally struct {
 	first  int64
-	counts [letter + 1][]uint32 // nil: no row of that kind
+	counts [dropped + 1][]uint32 // nil: no row of that kind
 	size   int64
 }
 
 // offsetCount is what one offset has.
 type offsetCount struct {
 	rows, letters int64
+	filtered      bool
 	// surplus is what is there beyond one row or one letter; repeated is the part of it
 	// that are rows; reused counts rows of other records that had this offset before.
 	surplus, repeated, reused int64
@@ -39,6 +40,10 @@ func (t *tally) at(offset int64) (c offsetCount) {
 			continue
 		}
 		n := int64(counts[i])
+		if kind(k) == dropped {
+			c.filtered = true
+			continue
+		}
 		if kind(k) == letter {
 			c.letters = n
 			continue

@@ -22,6 +22,7 @@ var columns = []column{
 	{"records", func(c Counts) int64 { return c.Records }, false},
 	{"rows", func(c Counts) int64 { return c.Rows }, false},
 	{"dead letters", func(c Counts) int64 { return c.DeadLetters }, false},
+	{"filtered", func(c Counts) int64 { return c.Filtered }, true},
 	{"missing", func(c Counts) int64 { return c.Missing }, false},
 	{"duplicated", func(c Counts) int64 { return c.Duplicated }, false},
 	{"gaps", func(c Counts) int64 { return c.Gaps }, false},

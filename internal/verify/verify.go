@@ -139,7 +139,7 @@ func (r *run) snapshot(ctx context.Context) (err error) {
 			From: p.start, To: to, Counts: Counts{Lag: max(0, p.end-to)},
 		})
 	}
-	r.tables, err = openTables(ctx, r.conn, r.Database, r.log.stream)
+	r.tables, err = openTables(ctx, r.conn, r.Database, r.Group, r.log.stream)
 	return err
 }
 

@@ -376,7 +376,7 @@ func TestEventIDSlices(t *testing.T) {
 	}
 	f.store("events", f.stream, offsets)
 	f.store("events", f.stream, offsets[:123])
-	tables, err := openTables(t.Context(), f.conn, f.database, f.stream)
+	tables, err := openTables(t.Context(), f.conn, f.database, testGroup, f.stream)
 	if err != nil {
 		t.Fatal(err)
 	}

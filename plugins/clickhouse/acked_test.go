@@ -39,7 +39,7 @@ func (l acked) add(t testing.TB, batch service.MessageBatch) {
 			t.Fatal(err)
 		}
 		id, _ := event.Lookup(doc, "event_id")
-		c := event.CoordinateOf(m.Context())
+		c := event.CoordinateOf(m)
 		l[fmt.Sprintf("%d\t%d", c.Partition, c.Offset)] = string(id)
 	}
 }

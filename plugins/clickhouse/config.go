@@ -42,26 +42,19 @@ func (c *config) target() string {
 	return c.database + "." + c.table
 }
 
-func (c *config) quotedTable() string {
-	if c.database == "" {
-		return quote(c.table)
-	}
-	return quote(c.database) + "." + quote(c.table)
-}
+func (c *config) quotedTable() string { return c.quoted(c.table) }
 
-func (c *config) quotedMetrics() string {
-	if c.database == "" {
-		return quote(c.metricsTable)
-	}
-	return quote(c.database) + "." + quote(c.metricsTable)
-}
+func (c *config) quotedMetrics() string { return c.quoted(c.metricsTable) }
 
-// fence is the table that says who owns each partition: quoted, and its bare name.
-func (c *config) quotedFence() string {
+// quotedFence is the table that says who owns each partition.
+func (c *config) quotedFence() string { return c.quoted(c.fence()) }
+
+// quoted is a table of the configured database.
+func (c *config) quoted(table string) string {
 	if c.database == "" {
-		return quote(c.fence())
+		return quote(table)
 	}
-	return quote(c.database) + "." + quote(c.fence())
+	return quote(c.database) + "." + quote(table)
 }
 
 // fenceTarget is the fence, for people.

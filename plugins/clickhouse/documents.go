@@ -41,7 +41,7 @@ func (m *plain) row(i int, r *row, letters bool) *event.Rejection {
 	msg := m.batch[i]
 	doc, err := msg.AsBytes()
 	*r = row{doc: doc}
-	if at := event.CoordinateOf(msg.Context()); at != nil {
+	if at := event.CoordinateOf(msg); at != nil {
 		r.at = *at
 	}
 	if msg.GetError() != nil {

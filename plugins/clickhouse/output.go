@@ -21,6 +21,11 @@ func open(pc *service.ParsedConfig, res *service.Resources) (service.BatchOutput
 		return nil, service.BatchPolicy{}, 0, err
 	}
 	o := &output{config: c, stats: newStats(res.Metrics()), log: res.Logger()}
+	if c.exactlyOnce { // a processor may drop records before this has connected
+		if o.notes, err = newFilterNotes(c, o.log); err != nil {
+			return nil, service.BatchPolicy{}, 0, c.explain(err)
+		}
+	}
 	return o, service.BatchPolicy{}, c.maxInFlight, nil
 }
 
@@ -34,6 +39,9 @@ type output struct {
 	server *server
 	writer *writer
 	cancel context.CancelFunc // ends the insert in flight
+
+	notes   *filterNotes // of a table that verify holds against the topic
+	reaches bool         // what comes here is a row or a letter of such a table
 
 	recording sync.WaitGroup
 	enough    context.CancelFunc // ends the recorder
@@ -69,6 +77,7 @@ func (o *output) Connect(ctx context.Context) error {
 	o.server, o.cancel, o.writer = s, cancel, newWriter(sender, p, o.config)
 	o.writer.stopping = process.Stopping()
 	go o.writer.run(run)
+	o.reaches = o.config.exactlyOnce || p.letters
 	return o.record()
 }
 
@@ -96,6 +105,12 @@ func (o *output) WriteBatch(ctx context.Context, batch service.MessageBatch) err
 	if w == nil {
 		return service.ErrNotConnected
 	}
+	if o.reaches {
+		if err := reached(batch); err != nil {
+			process.Fatal(o.config.explain(err))
+			return err
+		}
+	}
 	documents := documentsOf(batch)
 	err := w.write(ctx, documents)
 	if errors.Is(err, service.ErrEndOfInput) {
@@ -109,6 +124,7 @@ func (o *output) Close(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	defer process.ForgetHealth(o.config.healthName())
+	defer o.unnote()
 	if o.writer == nil {
 		return nil
 	}
@@ -122,6 +138,14 @@ func (o *output) Close(ctx context.Context) error {
 	}
 	o.release()
 	return o.server.close()
+}
+
+// unnote ends the notes of filtered records.
+func (o *output) unnote() {
+	if o.notes != nil {
+		_ = o.notes.close() // what it stored has its answer
+		o.notes = nil
+	}
 }
 
 // release gives the table free for another output.

@@ -24,7 +24,7 @@ func refusedOf(t testing.TB, o *output, batch service.MessageBatch) string {
 		if _, err := fmt.Sscan(line, &i); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		offsets = append(offsets, fmt.Sprint(event.CoordinateOf(batch[i].Context()).Offset))
+		offsets = append(offsets, fmt.Sprint(event.CoordinateOf(batch[i]).Offset))
 	}
 	return strings.Join(offsets, " ")
 }

@@ -126,7 +126,8 @@ type delivery struct {
 	batch   *batch
 	pack    *pack.Pack // nil: a message for each record
 	attempt int
-	done    atomic.Bool
+	contexts []event.Record // of the batch's records; nil of a pack, which no processor sees
+	done     atomic.Bool
 }
 
 func (d *delivery) open() bool { return !d.done.Load() }
@@ -148,14 +149,15 @@ func (s *session) deliver(b *batch) (service.MessageBatch, service.AckFunc) {
 	messages := make(service.MessageBatch, len(b.records))
 	contexts := make([]event.Record, len(b.records))
 	for i, r := range b.records {
-		contexts[i] = event.Record{Context: context.Background(), Coordinate: event.Coordinate{
-			Source: b.part.source, Offset: r.Offset, Time: r.Timestamp, Key: r.Key,
-		}}
+		contexts[i].Context, contexts[i].Keyed = context.Background(), true
+		contexts[i].Coordinate = event.Coordinate{Source: b.part.source, Offset: r.Offset, Time: r.Timestamp, Key: r.Key}
 		messages[i] = service.NewMessageWithContext(&contexts[i], r.Value)
+		messages[i].MetaSetMut(event.RecordKey, &contexts[i])
 		if s.config.metadata.any {
 			s.config.metadata.set(messages[i], r)
 		}
 	}
+	d.contexts = contexts
 	return messages, d.answer
 }
 
@@ -165,6 +167,7 @@ func (d *delivery) answer(_ context.Context, err error) error {
 	s, b := d.session, d.batch
 	d.done.Store(true)
 	if err == nil {
+		b.part.dropped.note(s.droppedBy(b.part), d.unreached(nil))
 		if b.part.offsets.Ack(b.span, d.attempt) {
 			s.release(b)
 		}
@@ -178,6 +181,7 @@ func (d *delivery) answer(_ context.Context, err error) error {
 			s.stats.redeliveries.Incr(int64(len(next.flat.rows)))
 		} else {
 			next.records = d.failed(err)
+			b.part.dropped.note(s.droppedBy(b.part), d.unreached(next.records))
 			s.stats.redeliveries.Incr(int64(len(next.records)))
 		}
 		d.again(next)
@@ -242,10 +246,9 @@ func (d *delivery) refused() *flat {
 	return d.batch.flat.keep(indexes)
 }
 
-// indexOf finds the record that a message was made of by the coordinate it carries,
-// which processors keep; -1 if it carries none of this batch's.
+// indexOf finds the record that a message was made of by the coordinate it carries; -1 if it carries none of this batch's.
 func (d *delivery) indexOf(m *service.Message) int {
-	c := event.CoordinateOf(m.Context())
+	c := event.CoordinateOf(m)
 	if c == nil || c.Source != d.batch.part.source {
 		return -1
 	}

@@ -96,6 +96,10 @@ func (s *session) confirm(ctx context.Context, p *partition) error {
 func (s *session) send(ctx context.Context, moved map[int32]*partition, offsets map[int32]kgo.EpochOffset) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
+	if err := s.noteDropped(ctx, moved); err != nil {
+		s.stats.commitErrors.Incr(1)
+		return err
+	}
 	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error { return s.stamp(req, moved) })
 	var failed error
 	s.cl.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{s.topic: offsets},

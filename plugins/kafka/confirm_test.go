@@ -14,7 +14,7 @@ import (
 )
 
 // source is the assignment that a batch came from.
-func source(g got) *event.Source { return event.CoordinateOf(g.messages[0].Context()).Source }
+func source(g got) *event.Source { return event.CoordinateOf(g.messages[0]).Source }
 
 // A member that has its partition is told so, by a commit of where it stands: before
 // anything was acknowledged, and again when nothing has moved.

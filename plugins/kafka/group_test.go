@@ -101,7 +101,7 @@ func finish(t *testing.T, times map[string]int, want int, members ...*input) {
 				}
 				mu.Lock()
 				for _, m := range messages {
-					c := event.CoordinateOf(m.Context())
+					c := event.CoordinateOf(m)
 					times[fmt.Sprintf("%d/%d", c.Partition, c.Offset)]++
 				}
 				if len(times) >= want {

@@ -161,13 +161,13 @@ func (g got) answer(t testing.TB, err error) {
 func (g got) coordinates() []string {
 	var out []string
 	for _, m := range g.messages {
-		c := event.CoordinateOf(m.Context())
+		c := event.CoordinateOf(m)
 		out = append(out, fmt.Sprintf("%d/%d", c.Partition, c.Offset))
 	}
 	return out
 }
 
-func (g got) partition() int32 { return event.CoordinateOf(g.messages[0].Context()).Partition }
+func (g got) partition() int32 { return event.CoordinateOf(g.messages[0]).Partition }
 
 // client is a plain client of the test's own.
 func newClient(t testing.TB, brokers string, opts ...kgo.Opt) *kgo.Client {
@@ -256,4 +256,4 @@ func fillBytes(t testing.TB, cl *kgo.Client, value []byte, total int) {
 	}
 }
 
-func stream(g got) uint64 { return event.CoordinateOf(g.messages[0].Context()).Stream }
+func stream(g got) uint64 { return event.CoordinateOf(g.messages[0]).Stream }

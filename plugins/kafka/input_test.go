@@ -24,7 +24,7 @@ func TestReadsInOrderAndCommits(t *testing.T) {
 		g := read(t, in)
 		p := g.partition()
 		for _, m := range g.messages {
-			c := event.CoordinateOf(m.Context())
+			c := event.CoordinateOf(m)
 			value, _ := m.AsBytes()
 			if want := fmt.Sprintf("%d/%d", p, next[p]); string(value) != want || c.Partition != p || c.Offset != next[p] {
 				t.Fatalf("got %s at %d/%d, want %s", value, c.Partition, c.Offset, want)

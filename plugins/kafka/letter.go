@@ -37,7 +37,7 @@ func (o *output) letter(r *kgo.Record, m *service.Message) {
 	add("reason", string(why.Reason))
 	add("field", why.Field)
 	add("message", why.Message)
-	if c := event.CoordinateOf(m.Context()); c != nil {
+	if c := event.CoordinateOf(m); c != nil {
 		r.Key = c.Key
 		add("topic", c.Topic)
 		add("partition", strconv.Itoa(int(c.Partition)))

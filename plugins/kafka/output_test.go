@@ -162,7 +162,7 @@ func TestDeadLetters(t *testing.T) {
 	for _, h := range r.Headers {
 		headers[h.Key] = string(h.Value)
 	}
-	at := event.CoordinateOf(g.messages[1].Context())
+	at := event.CoordinateOf(g.messages[1])
 	for key, want := range map[string]string{
 		"reason": "bad_time", "field": "timestamp", "message": refusal.Message, "topic": testTopic,
 		"partition": "2", "offset": "1", "timestamp": at.Time.UTC().Format("2006-01-02T15:04:05.999999999Z07:00"),

@@ -78,7 +78,7 @@ func (r *relay) pump(ctx context.Context, in *input) {
 		r.mu.Lock()
 		for _, m := range messages {
 			value, _ := m.AsBytes()
-			c := event.CoordinateOf(m.Context())
+			c := event.CoordinateOf(m)
 			if r.seen[string(value)] == nil {
 				r.seen[string(value)] = map[string]bool{}
 			}

@@ -59,6 +59,7 @@ type partition struct {
 	id      int32
 	source  sourceOf
 	offsets *offsets
+	dropped dropped
 
 	// Used by poll alone.
 	expected int64 // the next offset to come; -1 if unknown

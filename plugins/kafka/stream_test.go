@@ -36,7 +36,7 @@ func (s *sink) WriteBatch(ctx context.Context, batch service.MessageBatch) error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range batch {
-		c := event.CoordinateOf(m.Context())
+		c := event.CoordinateOf(m)
 		s.seen[fmt.Sprintf("%d/%d", c.Partition, c.Offset)]++
 	}
 	return nil
