@@ -50,4 +50,3 @@ type Coordinate struct {
 	// Key is the record's key; nil if it has none. It must not be modified.
 	Key []byte
 }
-

@@ -180,7 +180,7 @@ func TestBadRowLeavesNothingBehind(t *testing.T) {
 	clean, mixed := eventsBlock(t), eventsBlock(t)
 	good := eventRow(goodEvent)
 	bad := map[string]string{
-		"":                           "malformed_json (): unexpected end at byte 0",
+		"":                           "no_value (): want a JSON object, got a record without a value",
 		"{}x":                        "malformed_json (): data after the object at byte 2",
 		"{}":                         "missing_field (event_id): want a value of type UUID, got nothing",
 		change("29.99", "-1"):        "out_of_range (price): want a number from 0 to 1000000000000",

@@ -129,7 +129,7 @@ func TestRowsFailAlone(t *testing.T) {
 	o := connected(t, f.yaml("t", "limits: {n: {min: 0}}"))
 	got := write(t, o, `{"n":0,"s":"a"}`, `{"n":0,"s":"a"`, `{"n":2,"s":"b"}`, ``, `{"n":4}`, `{"n":-2,"s":"c"}`, `{"n":5,"s":"odd"}`, `{"n":6,"s":7}`, `{"n":8,"s":"d"}`)
 	want := "1 malformed_json (): unexpected end at byte 14\n" +
-		"3 malformed_json (): unexpected end at byte 0\n" +
+		"3 no_value (): want a JSON object, got a record without a value\n" +
 		"4 missing_field (s): want a value of type String, got nothing\n" +
 		"5 out_of_range (n): want a number at least 0\n" +
 		"6 unknown_value (): the row violates a constraint of the table (code 469)\n" +

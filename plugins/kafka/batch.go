@@ -122,10 +122,10 @@ func (s *session) release(b *batch) {
 
 // delivery is one attempt at a batch.
 type delivery struct {
-	session *session
-	batch   *batch
-	pack    *pack.Pack // nil: a message for each record
-	attempt int
+	session  *session
+	batch    *batch
+	pack     *pack.Pack // nil: a message for each record
+	attempt  int
 	contexts []event.Record // of the batch's records; nil of a pack, which no processor sees
 	done     atomic.Bool
 }
