@@ -250,6 +250,49 @@ CREATE FUNCTION f AS (x) -> file(x)`) {
 	s.Query(t, "", "SELECT count() FROM kept")
 }
 
+// TestDeepStatements: no statement takes more of the stack than there is, whatever its
+// sender sets.
+func TestDeepStatements(t *testing.T) {
+	s := enginetest.StartOwn(t, enginetest.Options{})
+	deep := map[string]string{
+		"arrays":   "SELECT " + strings.Repeat("[1,", 4000) + "1" + strings.Repeat("]", 4000),
+		"brackets": "SELECT " + strings.Repeat("(", 20000) + "1" + strings.Repeat(")", 20000),
+		"not":      "SELECT " + strings.Repeat("NOT ", 200000) + "1",
+		"sum":      "SELECT 1" + strings.Repeat("+1", 200000),
+		"minus":    "SELECT " + strings.Repeat("- ", 100000) + "1",
+		"calls":    "SELECT " + strings.Repeat("abs(", 20000) + "1" + strings.Repeat(")", 20000),
+		"selects":  strings.Repeat("SELECT * FROM (", 5000) + "SELECT 1" + strings.Repeat(")", 5000),
+		"union":    "SELECT 1" + strings.Repeat(" UNION ALL SELECT 1", 20000),
+		"case":     "SELECT " + strings.Repeat("CASE WHEN 1 THEN ", 5000) + "1" + strings.Repeat(" END", 5000),
+		"type":     "SELECT CAST([] AS " + strings.Repeat("Array(", 5000) + "Int8" + strings.Repeat(")", 5000) + ")",
+		"JSON":     "SELECT * FROM format(JSONEachRow, '{\"a\":" + strings.Repeat("[", 100000) + strings.Repeat("]", 100000) + "}')",
+		"extract":  "SELECT JSONExtractRaw('" + strings.Repeat("[", 100000) + strings.Repeat("]", 100000) + "')",
+		"pattern":  "SELECT match('a', '" + strings.Repeat("(", 20000) + "a" + strings.Repeat(")", 20000) + "')",
+		"like":     "SELECT " + strings.Repeat("1 IN (SELECT ", 5000) + "1" + strings.Repeat(")", 5000),
+		"lambda":   "SELECT " + strings.Repeat("x -> ", 20000) + "1",
+		"cast":     "SELECT 1" + strings.Repeat("::Int8", 50000),
+		"access":   "SELECT a" + strings.Repeat("[1]", 50000) + " FROM (SELECT [1] AS a)",
+		"tuple":    "SELECT " + strings.Repeat("tuple(", 10000) + "1" + strings.Repeat(")", 10000),
+		"values":   "INSERT INTO FUNCTION null('a Int8') VALUES (" + strings.Repeat("(", 20000) + "1" + strings.Repeat(")", 20000) + ")",
+	}
+	for name, sql := range deep {
+		for _, settings := range []string{"", "max_query_size=100000000",
+			"max_query_size=100000000&max_parser_depth=100000000&max_ast_depth=100000000&max_ast_elements=100000000&max_expanded_ast_elements=100000000&max_parser_backtracks=100000000&max_subquery_depth=1000000&input_format_json_max_depth=1000000",
+			"max_query_size=100000000&max_ast_elements=100000000&max_expanded_ast_elements=100000000",
+			"max_query_size=100000000&max_parser_depth=0&max_ast_depth=0&max_parser_backtracks=0",
+		} {
+			response, err := http.Post("http://"+s.HTTP+"/?"+settings, "text/plain", strings.NewReader(sql))
+			if err != nil {
+				t.Fatalf("%s, %s: %v", name, settings, err)
+			}
+			response.Body.Close()
+		}
+		if got := s.Query(t, "", "SELECT 1"); got != "1" {
+			t.Fatalf("after %s: got %q", name, got)
+		}
+	}
+}
+
 // listing is every file below a folder.
 func listing(t *testing.T, folder string) string {
 	t.Helper()
