@@ -29,6 +29,9 @@ func (p *plan) settlePassword() error {
 		}
 		password = drawn
 	}
+	if strings.ContainsAny(password, "\r\n\x00") {
+		return errors.New("CLICKHOUSE_PASSWORD: want one line, got a line break or a zero byte, which no HTTP header can carry")
+	}
 	p.login.password = password
 	if password == "" {
 		return nil

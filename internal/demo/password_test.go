@@ -67,6 +67,9 @@ func TestPassword(t *testing.T) {
 			t.Errorf("%s: got\n%s", tc.name, shown)
 		}
 	}
+	if _, err := settled(t, t.TempDir(), map[string]string{"CLICKHOUSE_PASSWORD": "a\nb"}, false); err == nil || !strings.Contains(err.Error(), "want one line") {
+		t.Errorf("a password of two lines: got %v", err)
+	}
 	if _, err := settled(t, t.TempDir(), map[string]string{"CLICKHOUSE_ADDR": "db:9000"}, true); err == nil || !strings.Contains(err.Error(), "CLICKHOUSE_ADDR") {
 		t.Errorf("a drawn password for another's server: got %v", err)
 	}

@@ -228,7 +228,13 @@ CREATE DICTIONARY s (a UInt64, b String) PRIMARY KEY (a, b) SOURCE(CLICKHOUSE(TA
 SELECT file('/proc/self/fd/1')
 SELECT * APPLY(file) FROM (SELECT '/proc/self/fd/1' AS a)
 SELECT * APPLY file FROM (SELECT '/proc/self/fd/1' AS a)
-CREATE FUNCTION f AS (x) -> file(x)`) {
+CREATE FUNCTION f AS (x) -> file(x)
+CREATE TABLE q (query String, database String, settings Map(String, String)) ENGINE = QueryRunner
+CREATE DICTIONARY d (a String, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY 'SELECT * FROM sqlite(''{meta}/a.sql'', ''t'')')) LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)
+CREATE DICTIONARY d (a String, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY 'SELECT * FROM sq\\x6cite(\\'{meta}/a.sql\\', \\'t\\')')) LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)
+CREATE DICTIONARY d (a String, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY $q$SELECT * FROM sqlite('{meta}/a.sql', 't')$q$)) LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)
+CREATE DICTIONARY d (a String, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 'kept' INVALIDATE_QUERY 'SELECT file(''/proc/self/fd/1'')')) LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)
+CREATE DICTIONARY d (a String, b String) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY x'53454c4543542031')) LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)`) {
 		sql := strings.TrimSpace(strings.ReplaceAll(line, "{meta}", metadata))
 		if sql == "" {
 			continue

@@ -47,10 +47,29 @@ var openDoors = []string{"file", "catboostEvaluate", "EmbeddedRocksDB", "disk"}
 // process is waited for without end. sqlite makes its file before it asks for a grant.
 func opensFiles(st statement.Statement) string {
 	backup := st.Kind == "BACKUP" || st.Kind == "RESTORE" // TO File('name'), in a folder for it
-	if word := statement.Calls(st.SQL, "file", "sqlite", "catboostEvaluate", "disk"); word != "" && !backup {
+	if word := opener(st.SQL); word != "" && !backup {
 		return word
 	}
-	return statement.Mentions(st.SQL, "EmbeddedRocksDB", "SSD_CACHE", "COMPLEX_KEY_SSD_CACHE")
+	if statement.Mentions(st.SQL, "DICTIONARY") == "" {
+		return ""
+	}
+	for _, text := range statement.Literals(st.SQL) { // the query of a source, and others
+		if word := opener(text); word != "" {
+			return word
+		}
+		if !strings.HasPrefix(text, "'") && strings.HasSuffix(text, "'") && len(text) > 2 && text[1] == '\'' {
+			return text // in digits
+		}
+	}
+	return ""
+}
+
+// opener returns what in a statement opens files, or runs other statements from text.
+func opener(sql string) string {
+	if word := statement.Calls(sql, "file", "sqlite", "catboostEvaluate", "disk"); word != "" {
+		return word
+	}
+	return statement.Mentions(sql, "EmbeddedRocksDB", "SSD_CACHE", "COMPLEX_KEY_SSD_CACHE", "QueryRunner")
 }
 
 // reads are the statements that a GET may ask.

@@ -4,7 +4,11 @@
 // would do in our process and no grant forbids.
 package statement
 
-import "strings"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
 
 // Statement is one parsed statement.
 type Statement struct {
@@ -140,6 +144,35 @@ func Calls(sql string, names ...string) string {
 		}
 	}
 	return ""
+}
+
+// Literals are the texts that sql holds in quotes, which may be statements themselves, as
+// those of a dictionary's source are. One that is written in digits stays as it is.
+func Literals(sql string) (texts []string) {
+	s := &scanner{sql: sql}
+	for t, ok := s.next(); ok; t, ok = s.next() {
+		if t.kind == text {
+			texts = append(texts, content(t.text))
+		}
+	}
+	return texts
+}
+
+var hexadecimal = regexp.MustCompile(`\\x[0-9A-Fa-f]{2}`)
+
+// content is what a literal says, but for escapes that spell no letter.
+func content(literal string) string {
+	if strings.HasPrefix(literal, "$") { // $tag$text$tag$
+		_, rest, _ := strings.Cut(literal[1:], "$")
+		return rest
+	}
+	if !strings.HasPrefix(literal, "'") {
+		return literal
+	}
+	return hexadecimal.ReplaceAllStringFunc(unquote(literal), func(escape string) string {
+		b, _ := strconv.ParseUint(escape[2:], 16, 8) // two such digits
+		return string([]byte{byte(b)})
+	})
 }
 
 // among returns which of the names t spells or might spell.
