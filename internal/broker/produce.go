@@ -37,6 +37,9 @@ func inspect(frame []byte) (flight, error) {
 		return one, fmt.Errorf("head of a %s request: its lengths do not fit each other", kmsg.NameForKey(one.key))
 	}
 	if one.key != int16(kmsg.Produce) {
+		if head.flexible {
+			return one, sound(head.Src, one.key, one.version)
+		}
 		return one, nil
 	}
 	if one.version < produceFrom || one.version > produceTo {

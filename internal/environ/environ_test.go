@@ -11,7 +11,7 @@ import (
 // to a terminal.
 var odd = []string{
 	`p"q`, `back\slash`, `a\tb`, `x", topic: "hijack`, `it's`, "two\nlines", "tab\there", "#no comment", "a: b", "- item", "[1, 2]", "{a: b}", "*alias", "&anchor", "!tag",
-	"%directive", "@at", "`tick`", "${HOME}", "${{HOME}}", "$1", "trailing ", " leading", "a #b", "true", "007", "null", "~", "", "ключ ❄", "line\u2028separator", "\ufeffmark", "\x01\x1b[31m", `\`, `"`, "a:", "?",
+	"%directive", "@at", "`tick`", "${HOME}", "${{HOME}}", "$1", "trailing ", " leading", "a #b", "true", "007", "null", "Null", "NULL", "~", "", "ключ ❄", "line\u2028separator", "\ufeffmark", "\x01\x1b[31m", `\`, `"`, "a:", "?",
 }
 
 // FuzzQuote: whatever the value and however it is quoted, it arrives byte for byte or is
@@ -39,7 +39,7 @@ func FuzzQuote(f *testing.F) {
 			}
 			text := reference.ReplaceAllStringFunc(file, func(string) string { return placed })
 			if err := yaml.Unmarshal([]byte(text), &got); err != nil || got.A != "<"+value+">" || len(got.B) != 1 || got.B[0] != value || got.C != 1 {
-				if nothing := value == "" || value == "~" || value == "null"; !nothing { // plain, they are nothing, as ever
+				if nothing := value == "" || value == "~" || value == "null" || value == "Null" || value == "NULL"; !nothing { // plain, they are nothing, as ever
 					t.Errorf("%q in\n%s\n got %+q, %v", value, file, append(got.B, got.A), err)
 				}
 			}
