@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"clickstream/internal/verify"
@@ -115,5 +116,23 @@ func TestProcessorsKeepRecords(t *testing.T) {
 			}
 			s.verifies(verify.Counts{Records: n, Rows: kept, Filtered: n - kept}, "--group", group)
 		})
+	}
+}
+
+// TestProcessorDeletesMetadata: where nobody can tell any more what record a row is of,
+// the process stops and says why; nothing is stored under another's coordinate.
+func TestProcessorDeletesMetadata(t *testing.T) {
+	s := newStack(t)
+	s.produce(numbered(10)...)
+	pipeline := pipelineWith(t, "processors: []", "processors: [ { mapping: 'meta = deleted()' } ]")
+	consume := start(t, s.env("HTTP_ADDRESS="+freeAddress(t)), "-c", pipeline)
+	if code := consume.exit(); code != exitFailure {
+		t.Errorf("exit code: got %d, want %d", code, exitFailure)
+	}
+	if got := lastLines(consume.out.String(), 1); !strings.Contains(got, "a processor has removed the metadata key clickstream_record") {
+		t.Errorf("last line: got %s", got)
+	}
+	if got := s.number("SELECT count() FROM clickstream.events"); got != 0 {
+		t.Errorf("got %d rows, want none", got)
 	}
 }

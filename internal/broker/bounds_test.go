@@ -31,6 +31,9 @@ func TestTooManyPartitions(t *testing.T) {
 	if err := create("huge", 20_000_000); !errors.Is(err, kerr.InvalidPartitions) {
 		t.Errorf("20,000,000 partitions\n got %v\nwant %v", err, kerr.InvalidPartitions)
 	}
+	if err := create("none", -5); !errors.Is(err, kerr.InvalidPartitions) {
+		t.Errorf("-5 partitions\n got %v\nwant %v", err, kerr.InvalidPartitions)
+	}
 	if err := create("large", maxPartitions-1); err != nil {
 		t.Fatal(err)
 	}

@@ -119,6 +119,9 @@ func partitionsFit(dir string, req kmsg.Request) bool {
 	switch req := req.(type) {
 	case *kmsg.CreateTopicsRequest:
 		for _, t := range req.Topics {
+			if t.NumPartitions < -1 || t.NumPartitions == 0 { // -1 leaves it to the broker
+				return false
+			}
 			sum += max(int64(t.NumPartitions), int64(len(t.ReplicaAssignment)), 1)
 		}
 	case *kmsg.CreatePartitionsRequest:
