@@ -90,7 +90,9 @@ created view DB.events_by_second
 created table DB.events_delay
 created materialized view DB.measure_delay
 replaced table DB.events_fence
+created table DB.events_filtered
 retention of DB.events: 90 days
+retention of DB.events_filtered: 90 days
 `, "DB", db) + newestText(t)
 	if got := mustApply(t, conn, o).String(); got != want {
 		t.Errorf("first report\n got %s\nwant %s", got, want)
@@ -197,7 +199,7 @@ ALTER TABLE {database}.events ADD COLUMN IF NOT EXISTS campaign String DEFAULT c
 		t.Fatal(err)
 	}
 	want := strings.ReplaceAll("created table DB.dead_letters\ncreated table DB.events_fence\nadded constraint current_owner to DB.events\ncreated table DB.pipeline_metrics\n"+
-		"altered table DB.events\naltered table DB.events\ncreated table DB.events_repeated\ncreated materialized view DB.find_repeated\ncreated table DB.events_counted\ncreated materialized view DB.count_events\ncreated view DB.events_by_second\ncreated table DB.events_delay\ncreated materialized view DB.measure_delay\nreplaced table DB.events_fence\nadded column campaign to DB.events\n", "DB", db) + fmt.Sprint("schema is version ", newest(t)+1)
+		"altered table DB.events\naltered table DB.events\ncreated table DB.events_repeated\ncreated materialized view DB.find_repeated\ncreated table DB.events_counted\ncreated materialized view DB.count_events\ncreated view DB.events_by_second\ncreated table DB.events_delay\ncreated materialized view DB.measure_delay\nreplaced table DB.events_fence\ncreated table DB.events_filtered\nadded column campaign to DB.events\n", "DB", db) + fmt.Sprint("schema is version ", newest(t)+1)
 	if got := report.String(); got != want {
 		t.Errorf("report\n got %s\nwant %s", got, want)
 	}

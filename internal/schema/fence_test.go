@@ -131,7 +131,7 @@ func TestUpgradeReplacesFence(t *testing.T) {
 		t.Fatal(err)
 	}
 	fence(t, conn, db, 4)
-	want := strings.ReplaceAll("replaced table DB.events_fence\n", "DB", db) + newestText(t)
+	want := strings.ReplaceAll("replaced table DB.events_fence\ncreated table DB.events_filtered\n", "DB", db) + newestText(t)
 	if got := mustApply(t, conn, Options{Database: db}).String(); got != want {
 		t.Errorf("report\n got %s\nwant %s", got, want)
 	}

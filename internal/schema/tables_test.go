@@ -68,9 +68,9 @@ func TestRetentionChangesInPlace(t *testing.T) {
 		events  uint64 // rows that stay
 		letters uint64
 	}{
-		{Options{Database: db, EventsRetention: 30, DeadLettersRetention: 90}, "retention of DB.events: 90 days -> 30 days", 2, 3},
-		{Options{Database: db, EventsRetention: 0, DeadLettersRetention: 1}, "retention of DB.events: 30 days -> for ever\nretention of DB.dead_letters: 90 days -> 1 day", 2, 1},
-		{Options{Database: db, EventsRetention: 10, DeadLettersRetention: 1}, "retention of DB.events: for ever -> 10 days", 1, 1},
+		{Options{Database: db, EventsRetention: 30, DeadLettersRetention: 90}, "retention of DB.events: 90 days -> 30 days\nretention of DB.events_filtered: 90 days -> 30 days", 2, 3},
+		{Options{Database: db, EventsRetention: 0, DeadLettersRetention: 1}, "retention of DB.events: 30 days -> for ever\nretention of DB.events_filtered: 30 days -> for ever\nretention of DB.dead_letters: 90 days -> 1 day", 2, 1},
+		{Options{Database: db, EventsRetention: 10, DeadLettersRetention: 1}, "retention of DB.events: for ever -> 10 days\nretention of DB.events_filtered: for ever -> 10 days", 1, 1},
 	} {
 		want := dbName(step.want, db) + "\n" + newestText(t)
 		if got := mustApply(t, conn, step.o).String(); got != want {
