@@ -236,7 +236,10 @@ func (r *Replay) finish(ctx context.Context, w writer, parts []kadm.DescribedPro
 		}
 	}
 	how := map[bool]string{true: "committed", false: "aborted"}[commit]
-	where := fmt.Sprintf("producer id %d, partition %d of topic %s from offset %d on", w.id, parts[0].Partition, parts[0].Topic, parts[0].CurrentTxnStartOffset)
+	where := fmt.Sprintf("producer id %d epoch %d", w.id, w.epoch)
+	for _, p := range parts {
+		where += fmt.Sprintf(", partition %d of topic %s from offset %d on", p.Partition, p.Topic, p.CurrentTxnStartOffset)
+	}
 	if err != nil {
 		next := "try again, and see \"a transaction that hangs\" in docs/guarantees.md"
 		if errors.Is(err, kerr.ClusterAuthorizationFailed) {
