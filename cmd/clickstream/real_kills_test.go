@@ -3,6 +3,9 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -71,6 +74,52 @@ func TestRealKafkaKilledInReplays(t *testing.T) {
 	}
 	s.settle("--set", mended)
 	s.replayedOnce(letters)
+	s.marksTellTheTruth()
+}
+
+// marksTellTheTruth fails for each mark of a record that nobody can read, with what its
+// partition holds from there on: a letter that is marked and was not sent is lost.
+func (s *realStack) marksTellTheTruth() {
+	s.t.Helper()
+	sent := map[string]bool{}
+	for _, r := range s.readCommitted("clickstream") {
+		sent[fmt.Sprintf("clickstream/%d/%d", r.Partition, r.Offset)] = true
+	}
+	for _, r := range s.readCommitted(deadletters.MarksTopic(lettersTopic)) {
+		var mark struct {
+			As string `json:"as"`
+		}
+		if json.Unmarshal(r.Value, &mark) != nil || mark.As == "" {
+			continue
+		}
+		as, err := deadletters.ParseOrigin(mark.As)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if !sent[as.Place()] {
+			s.t.Errorf("letter %s is marked (offset %d, producer %d epoch %d) as %s, which is not there:\n%s", r.Key, r.Offset, r.ProducerID, r.ProducerEpoch, mark.As, s.raw(as))
+		}
+	}
+}
+
+// raw lists some records of a partition from a place on, the ends of transactions among
+// them.
+func (s *realStack) raw(from deadletters.Origin) string {
+	s.t.Helper()
+	client := s.kafka(kgo.KeepControlRecords(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		from.Topic: {from.Partition: kgo.NewOffset().At(from.Offset)},
+	}))
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	var lines []string
+	client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+		if len(lines) < 12 {
+			lines = append(lines, fmt.Sprintf("  offset %d producer %d epoch %d control %t key %x replay of %s",
+				r.Offset, r.ProducerID, r.ProducerEpoch, r.Attrs.IsControl(), r.Key, headers(r)[deadletters.OriginHeader]))
+		}
+	})
+	return strings.Join(lines, "\n")
 }
 
 // endOf returns how to learn, without a pause, how far a topic has grown.
