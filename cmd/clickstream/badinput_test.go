@@ -15,7 +15,7 @@ const private = "s3cr3t-content"
 var badRecords = []struct{ name, value, reason, field string }{
 	{"truncated", `{"event_id":"` + private, "malformed_json", ""},
 	{"no json", private, "malformed_json", ""},
-	{"empty", "", "malformed_json", ""},
+	{"empty", "", "no_value", ""},
 	{"array", `["` + private + `"]`, "malformed_json", ""},
 	{"two documents", eventJSON(1) + eventJSON(2), "malformed_json", ""},
 	{"invalid utf-8", strings.Replace(eventJSON(1), "prod_1", "prod_\xff", 1), "malformed_json", ""},

@@ -242,7 +242,7 @@ func TestDLQSaysWhatIsWrong(t *testing.T) {
 		"no topic":       {nil, "list", exitFailure, " does not exist: check --dead-letters-topic, or create it with `clickstream init`"},
 		"bad topic":      {nil, "list --dead-letters-topic a/b", exitConfig, "dlq list: --dead-letters-topic: want 1 to 249 of the characters"},
 		"same topic":     {nil, "replay --topic clickstream-dead-letters", exitConfig, "dlq replay: --topic: want the topic for events, got"},
-		"unknown reason": {nil, "replay --reason bad", exitUsage, `--reason: want malformed_json, missing_field, `},
+		"unknown reason": {nil, "replay --reason bad", exitUsage, `--reason: want no_value, malformed_json, missing_field, `},
 		"unknown flag":   {nil, "list --fast", exitUsage, "dlq list: there is no flag --fast; `clickstream dlq list --help` lists the flags"},
 		"argument":       {nil, "list 0:1", exitUsage, `dlq list: want flags only, got "0:1"`},
 		"no letter":      {nil, "show", exitUsage, "dlq show: want one PARTITION:OFFSET such as 0:17"},
