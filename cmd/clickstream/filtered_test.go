@@ -119,6 +119,39 @@ func TestProcessorsKeepRecords(t *testing.T) {
 	}
 }
 
+// TestBufferTellsNothing: what a buffer has acknowledged may be lost, dropped or on its
+// way, so nothing of it is noted as dropped, and verify misses what has no row.
+func TestBufferTellsNothing(t *testing.T) {
+	s := newStack(t)
+	s.produce(numbered(500)...)
+	pipeline := pipelineWith(t, "processors: []", "processors: [ { mapping: '"+dropsUsers+"' } ]\n\nbuffer: { memory: {} }")
+	consume := start(t, s.env("HTTP_ADDRESS="+freeAddress(t)), "-c", pipeline)
+	s.awaitNumber("SELECT count() FROM clickstream.events", 300)
+	s.awaitCommitted()
+	consume.stop()
+	if got := s.misplaced(); got > 0 {
+		t.Errorf("%d rows have the coordinate of another record", got)
+	}
+	s.verifies(verify.Counts{Records: 500, Rows: 300, Missing: 200})
+}
+
+// TestBufferedEventsStayWhatTheyAre: a batch that a buffer has acknowledged is still on
+// its way, and nobody may use its memory for another one.
+func TestBufferedEventsStayWhatTheyAre(t *testing.T) {
+	s := newStack(t)
+	const n = 200_000
+	s.produce(numbered(n)...)
+	pipeline := pipelineWith(t, "processors: []", "processors: []\n\nbuffer: { memory: { limit: 1073741824 } }")
+	consume := start(t, s.env("HTTP_ADDRESS="+freeAddress(t)), "-c", pipeline)
+	s.awaitNumber("SELECT count() FROM clickstream.events", n)
+	s.awaitCommitted()
+	consume.stop()
+	if got := s.misplaced(); got > 0 {
+		t.Errorf("%d rows do not hold the event of their record", got)
+	}
+	s.verifies(verify.Counts{Records: n, Rows: n}, "--content")
+}
+
 // TestProcessorDeletesMetadata: where nobody can tell any more what record a row is of,
 // the process stops and says why; nothing is stored under another's coordinate.
 func TestProcessorDeletesMetadata(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/redpanda-data/benthos/v4/public/service"
 	"github.com/urfave/cli/v2"
 
+	"clickstream/internal/filtered"
 	"clickstream/internal/pack"
 	"clickstream/internal/process"
 )
@@ -67,12 +68,21 @@ func (p *pipeline) onConfig(conf *service.ParsedConfig) error {
 	if err := guardAPI(conf); err != nil {
 		return err
 	}
-	if root, err := conf.FieldAny(); err == nil {
-		if config, ok := root.(map[string]any); ok && !p.watches && pack.Fits(config) {
-			_ = pack.Allow() // for as long as this process lives
-		}
+	if root, err := conf.FieldAny(); err == nil && !p.watches { // for as long as this process lives
+		p.settle(root)
 	}
 	return nil
+}
+
+// settle decides what may be done because of what the whole pipeline is like.
+func (p *pipeline) settle(root any) {
+	config, ok := root.(map[string]any)
+	if ok && pack.Fits(config) {
+		_ = pack.Allow()
+	}
+	if ok && !pack.Buffered(config) {
+		filtered.Allow()
+	}
 }
 
 // onStart is called when every component has been built.

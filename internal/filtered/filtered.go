@@ -23,9 +23,18 @@ type Range struct {
 type Sink func(context.Context, []Range) error
 
 var (
-	mu    sync.Mutex
-	sinks []*Sink
+	mu      sync.Mutex
+	sinks   []*Sink
+	allowed bool
 )
+
+// Allow lets inputs say which records were dropped. Whoever calls it knows all pipelines
+// of the process, and that none has a buffer (pack.Buffered).
+func Allow() {
+	mu.Lock()
+	defer mu.Unlock()
+	allowed = true
+}
 
 // Register makes an output known that stores ranges, until forget.
 func Register(sink Sink) (forget func()) {
@@ -40,11 +49,11 @@ func Register(sink Sink) (forget func()) {
 	}
 }
 
-// Wanted reports whether anybody writes ranges down.
+// Wanted reports whether anybody writes ranges down, and they would be true.
 func Wanted() bool {
 	mu.Lock()
 	defer mu.Unlock()
-	return len(sinks) > 0
+	return allowed && len(sinks) > 0
 }
 
 // ErrNobody says that who would have written the ranges down is gone.

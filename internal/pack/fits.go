@@ -6,13 +6,24 @@ import "gopkg.in/yaml.v3"
 // our outputs with nothing in between that could look at a message: then its batches
 // may travel as one message each. Whatever it does not know does not fit.
 func Fits(config map[string]any) bool {
-	pipeline, _ := config["pipeline"].(map[string]any)
-	buffer, _ := config["buffer"].(map[string]any)
-	return empty(pipeline["processors"]) && (len(buffer) == 0 || only(buffer, "none")) &&
+	pipeline, _ := plain(config["pipeline"]).(map[string]any)
+	return empty(plain(pipeline["processors"])) && !Buffered(config) &&
 		fitsInput(plain(config["input"])) && fitsOutput(plain(config["output"]))
 }
 
-// plain decodes what Benthos keeps as a YAML node: inputs and outputs.
+// Buffered reports whether a pipeline, as its YAML says, has a buffer. One acknowledges
+// what no processor or output has seen: an acknowledgement tells nothing of a message's
+// fate there, and its memory is still looked at.
+func Buffered(config map[string]any) bool {
+	buffer := plain(config["buffer"])
+	if empty(buffer) {
+		return false
+	}
+	is, _ := buffer.(map[string]any)
+	return len(is) == 0 || !only(is, "none")
+}
+
+// plain decodes what Benthos keeps as a YAML node: inputs, outputs and buffers.
 func plain(value any) any {
 	node, ok := value.(*yaml.Node)
 	if !ok {

@@ -35,8 +35,8 @@ func TestFits(t *testing.T) {
 		"an empty fallback":       {kafka + "output: {fallback: []}", false},
 		"nothing":                 {"{}", false},
 	} {
-		// Benthos hands on inputs and outputs as YAML nodes, the rest as values.
-		var nodes struct{ Input, Output yaml.Node }
+		// Benthos hands on inputs, outputs and buffers as YAML nodes, the rest as values.
+		var nodes map[string]yaml.Node
 		var config map[string]any
 		if err := yaml.Unmarshal([]byte(tc.yaml), &config); err != nil {
 			t.Fatal(name, err)
@@ -47,7 +47,9 @@ func TestFits(t *testing.T) {
 		if got := Fits(config); got != tc.want {
 			t.Errorf("%s, as values: got %v, want %v", name, got, tc.want)
 		}
-		config["input"], config["output"] = &nodes.Input, &nodes.Output
+		for key, node := range nodes {
+			config[key] = &node
+		}
 		if got := Fits(config); got != tc.want {
 			t.Errorf("%s, as nodes: got %v, want %v", name, got, tc.want)
 		}
