@@ -221,11 +221,13 @@ func (c *comparer) detail(ctx context.Context, s span) error {
 	if err != nil {
 		return err
 	}
+	var others []int64
 	for _, r := range c.records {
 		if sums := rows[r.offset]; len(sums) > 0 && !slices.Contains(sums, r.sum) {
-			c.altered(s.partition, r.offset)
+			others = append(others, r.offset)
 		}
 	}
+	c.altered(s.partition, others)
 	return nil
 }
 
@@ -235,7 +237,11 @@ func (c *content) compared(records int) {
 	c.report.Compared += int64(records)
 }
 
-func (c *content) altered(partition int32, offset int64) {
+// altered notes offsets of one window together, so that neighbours are one range.
+func (c *content) altered(partition int32, offsets []int64) {
+	if len(offsets) == 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.found[partition]
@@ -243,7 +249,9 @@ func (c *content) altered(partition int32, offset int64) {
 		f = &Finding{Kind: altered, Partition: partition}
 		c.found[partition] = f
 	}
-	f.add(Range{offset, offset})
+	for _, o := range offsets {
+		f.add(Range{o, o})
+	}
 }
 
 func (c *content) finish() {

@@ -45,7 +45,10 @@ func (s *session) begin(ctx context.Context, starts map[int32]kgo.Offset) error 
 			continue
 		}
 		start, ok := logStarts.Lookup(s.topic, id)
-		if !ok || start.Err != nil {
+		if !ok {
+			return fmt.Errorf("start of the log of topic %s: the brokers do not tell of partition %d yet", s.topic, id)
+		}
+		if start.Err != nil {
 			return fmt.Errorf("start of the log of topic %s, partition %d: %w", s.topic, id, start.Err)
 		}
 		positions[id] = kgo.EpochOffset{Epoch: start.LeaderEpoch, Offset: start.Offset}
@@ -77,14 +80,14 @@ func (s *session) firstCommits(ctx context.Context, starts map[int32]kgo.Offset)
 			return commits, err
 		}
 		if mine {
-			return s.commitEnds(ctx)
+			return s.commitEnds(ctx, func(int32) bool { return true })
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-late.C:
 			s.log.Warn("the owner of partition 0 has committed no offset: going on from the ends of this member's partitions", "group", s.config.group.name)
-			return s.commitEnds(ctx)
+			return s.commitEnds(ctx, func(id int32) bool { _, own := starts[id]; return own })
 		case <-time.After(firstPause):
 		}
 	}
@@ -99,7 +102,10 @@ func (s *session) commits(ctx context.Context) (commits map[int32]kadm.Offset, b
 	}
 	commits = map[int32]kadm.Offset{}
 	for id, c := range fetched[s.topic] {
-		if c.Err != nil || c.At < 0 {
+		if c.Err != nil { // it may have begun
+			return nil, false, fmt.Errorf("offset of group %s in partition %d: %w", s.config.group.name, id, c.Err)
+		}
+		if c.At < 0 {
 			continue
 		}
 		begun = true
@@ -110,8 +116,9 @@ func (s *session) commits(ctx context.Context) (commits map[int32]kadm.Offset, b
 	return commits, begun, nil
 }
 
-// commitEnds commits where each partition's log ends for who reads what is committed.
-func (s *session) commitEnds(ctx context.Context) (map[int32]kadm.Offset, error) {
+// commitEnds commits where the logs of these partitions end for who reads what is
+// committed.
+func (s *session) commitEnds(ctx context.Context, which func(int32) bool) (map[int32]kadm.Offset, error) {
 	ends, err := kadm.NewClient(s.cl).ListCommittedOffsets(ctx, s.topic)
 	if err == nil {
 		err = ends.Error()
@@ -121,6 +128,9 @@ func (s *session) commitEnds(ctx context.Context) (map[int32]kadm.Offset, error)
 	}
 	positions, commits := map[int32]kgo.EpochOffset{}, map[int32]kadm.Offset{}
 	ends.Each(func(end kadm.ListedOffset) {
+		if !which(end.Partition) {
+			return
+		}
 		positions[end.Partition] = kgo.EpochOffset{Epoch: end.LeaderEpoch, Offset: end.Offset}
 		commits[end.Partition] = kadm.Offset{Topic: s.topic, Partition: end.Partition, At: end.Offset, LeaderEpoch: end.LeaderEpoch}
 	})
