@@ -64,7 +64,12 @@ func TestRealKafkaKilledInReplays(t *testing.T) {
 		if code := p.exit(); code != exitOK && code != exitFailure {
 			t.Errorf("round %d: replay: exit code %d, want 0 or 1:\n%s", round, code, p.out)
 		}
-		left += strings.Count(p.out.String(), "that Kafka had left open")
+		for line := range strings.Lines(p.out.String()) {
+			if strings.Contains(line, "that Kafka had left open") {
+				left++
+				t.Log(strings.TrimSpace(line))
+			}
+		}
 		t.Logf("kill %d of %d: %d transactions were left open so far", round+1, kills, left)
 	}
 	left += strings.Count(s.dlq(exitOK, "replay"), "that Kafka had left open")
