@@ -55,7 +55,7 @@ func (f *filterNotes) store(ctx context.Context, ranges []filtered.Range) error 
 	if errors.As(err, &refused) && (refused.Code == unknownTable || refused.Code == accessDenied) {
 		f.absent.Do(func() {
 			f.log.With("table", f.config.table+filteredSuffix, "code", refused.Code).
-				Warn("a processor drops records, and which ones cannot be noted: `clickstream verify` will call them missing; run `clickstream init`, which makes the table, and grant INSERT on it")
+				Warn("a processor drops records, and which ones cannot be noted: `clickstream verify` will call them missing; `clickstream init` makes the table of `events`, and its user needs INSERT on it")
 		})
 		return nil
 	}
