@@ -59,8 +59,9 @@ func (e edit) judge(ctx context.Context) (verdict string, ok bool) {
 	defer remove()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	args := append([]string{"test", "-overlay", overlay, "-count=1", "-timeout", "3m", "-run", e.run}, strings.Fields(e.packages)...)
-	out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-timeout", "3m", "-run", e.run}, strings.Fields(e.packages)...)...)
+	cmd.Env = append(os.Environ(), strings.TrimSpace("GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)) // for the binary that a test builds, too
+	out, err := cmd.CombinedOutput()
 	switch text := string(out); {
 	case strings.Contains(text, "[build failed]") || strings.Contains(text, "[setup failed]"):
 		fmt.Print(text)
